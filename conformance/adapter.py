@@ -34,6 +34,14 @@ Parameters: TypeAlias = Mapping[str, Any]
 """Canonical parameters: those that the case gives, and the defaults of those without own_default."""
 
 
+MODES = {
+    "eager": "one operation after the other, as they are written",
+    "graph": "traced or exported as a whole, and run by the framework's own executor or compiler",
+    "xla": "compiled by XLA",
+}
+"""The ways in which a framework may run the same calls."""
+
+
 # --- the question and the answer ------------------------------------------------------------------------------------
 
 
@@ -69,6 +77,8 @@ class Task:
     predict: Arrays | None = None
     differentiated: tuple[str, ...] = ()
     """The inputs whose gradient is wanted."""
+    mode: str = ""
+    """How the framework is to run its calls, one of `MODES`; empty for the adapter's default."""
 
     @property
     def inputs(self) -> Arrays:
@@ -230,6 +240,11 @@ def per_step(value: Any, step: int) -> Any:
 
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # some frameworks colour their messages
+_ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b")
+
+
+def _same_in_every_run(message: str) -> str:
+    return _ADDRESS.sub("0x...", _ANSI.sub("", message)).strip()[:2000]
 
 
 class Session(ABC):
@@ -252,7 +267,13 @@ class Adapter(ABC):
     distributions: ClassVar[Sequence[str]]
     """The installed distributions that it needs, the framework's first: their versions are reported."""
 
+    extra: ClassVar[str] = ""
+    """The extra of this package that installs them; by default of the framework's own name."""
+
     precisions: ClassVar[Sequence[str]] = ("float32", "float64")
+    modes: ClassVar[Sequence[str]] = ("eager",)
+    """The `MODES` that it has, the default first."""
+
     spellings: ClassVar[Spellings]
 
     @property
@@ -266,6 +287,14 @@ class Adapter(ABC):
     def device(self) -> str:
         """The device that it runs on."""
         return "cpu"
+
+    def switches(self) -> dict[str, str]:
+        """What `load` has pinned because results may depend on it, as the framework holds it: for the run's header."""
+        return {}
+
+    def install(self) -> str:
+        """The command that installs its framework."""
+        return f"pip install 'conformance[{self.extra or self.distributions[0]}]'"
 
     @abstractmethod
     def open(self, task: Task) -> Session:
@@ -283,6 +312,8 @@ class Adapter(ABC):
 
     def run(self, task: Task) -> Reply:
         """Carry out a task. What the framework raises becomes part of the reply."""
+        if task.mode and task.mode not in self.modes:
+            return Reply(unsupported=f"no mode {task.mode}; it has {', '.join(self.modes)}")
         phase, step = ("train" if task.train else "predict"), 0
         parameters: dict[str, Any] = {}
         steps: list[Arrays] = []
@@ -296,7 +327,7 @@ class Adapter(ABC):
         except Unsupported as reason:
             return Reply(unsupported=str(reason))
         except Exception as error:  # whatever a framework raises is an observation, not our failure
-            raised = Raised(phase, step, type(error).__name__, _ANSI.sub("", str(error)).strip()[:2000])
+            raised = Raised(phase, step, type(error).__name__, _same_in_every_run(str(error)))
             return Reply(parameters, steps, raised=raised)
         return Reply(parameters, steps, predicted)
 

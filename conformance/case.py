@@ -111,18 +111,19 @@ class PredictPhase:
 
 @dataclass(frozen=True)
 class Declaration:
-    """A deviation that is known: either the dialect that an adapter computes, or the verdict it gets.
+    """A deviation that is known: either the dialect that some adapters compute, or the verdict they get.
 
     ``error_ratio`` is the band in which the ratio lies, per precision; ``cases`` are patterns on the case's name or
     ``name[point]``, none for all of the file; ``versions`` maps a distribution to a PEP 440 specifier.
     """
 
-    adapter: str
+    adapters: tuple[str, ...]
     tensor: str
     dialect: Mapping[str, Setting] | None
     verdict: str | None
     error_ratio: Mapping[str, tuple[float, float]]
     phase: str | None
+    modes: tuple[str, ...]
     cases: tuple[str, ...]
     versions: Mapping[str, str]
     reason: str
@@ -133,9 +134,9 @@ class Declaration:
         """Whether it speaks of a tensor."""
         return fnmatch.fnmatchcase(tensor, self.tensor)
 
-    def applies(self, adapter: str, phase: str, versions: Mapping[str, str]) -> bool:
-        """Whether it speaks of a phase of an adapter, with its distributions in these versions."""
-        if self.adapter != adapter or self.phase not in (None, phase):
+    def applies(self, adapter: str, phase: str, mode: str, versions: Mapping[str, str]) -> bool:
+        """Whether it speaks of a phase of an adapter in a mode, with its distributions in these versions."""
+        if adapter not in self.adapters or self.phase not in (None, phase) or mode not in (self.modes or (mode,)):
             return False
         if not self.versions:
             return True

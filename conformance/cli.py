@@ -106,6 +106,11 @@ _format = click.option(
 _timeout = click.option(
     "--timeout", default=60.0, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Seconds per case."
 )
+_mode = click.option(
+    "--mode",
+    type=click.Choice(["eager", "graph", "xla"]),
+    help="How the frameworks run their calls.  [default: each adapter's own, see conformance list adapters]",
+)
 _selection = _options(_paths, _expression)
 
 
@@ -138,6 +143,7 @@ def _print_json(document: Any) -> None:
 @click.option(
     "--output", default="reports", show_default=True, metavar="DIR", help="Where run.jsonl and index.html go."
 )
+@_mode
 @_timeout
 @click.option("--jobs", default=0, metavar="N", help="Frameworks at work at once.  [default: one per processor]")
 @click.option("--threads", default=1, show_default=True, metavar="N", help="Threads of each framework.")
@@ -149,6 +155,7 @@ def run(
     expression: str,
     adapters: tuple[str, ...],
     output: str,
+    mode: str | None,
     timeout: float,
     jobs: int,
     threads: int,
@@ -165,7 +172,14 @@ def run(
     from conformance.progress import Progress
     from conformance.runner import Runner, chosen_adapters, unexpected
 
-    runner = Runner(_load(paths, expression), chosen_adapters(adapters), timeout=timeout, threads=threads, jobs=jobs)
+    runner = Runner(
+        _load(paths, expression),
+        chosen_adapters(adapters),
+        mode=mode or "",
+        timeout=timeout,
+        threads=threads,
+        jobs=jobs,
+    )
     if not runner.cases:
         raise UsageError("these cases hold observed numbers only: conformance explain answers them")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be ended is to be interrupted: keep what there is
@@ -229,7 +243,9 @@ def check(context: click.Context, paths: tuple[str, ...], expression: str, style
     cases = _load(paths, expression)
     spots = blind_spots(cases)
     findings = [*map(str, spots), *broken_expectations(cases)]
-    findings += [f"{declaration.place}: {declaration.adapter}: {reason}" for declaration, reason in stale(cases)]
+    findings += [
+        f"{declaration.place}: {', '.join(declaration.adapters)}: {reason}" for declaration, reason in stale(cases)
+    ]
     files = len({case.file for case in cases})
     if style == "json":
         _print_json(

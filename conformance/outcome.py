@@ -39,7 +39,7 @@ def phases(case: Case) -> list[str]:
     return [name for name, phase in (("train", case.train), ("predict", case.predict)) if phase is not None]
 
 
-def task_of(case: Case, precision: str) -> Task:
+def task_of(case: Case, precision: str, mode: str = "") -> Task:
     """The question that a case puts to an adapter, every tensor rounded to the precision under test."""
     operation = case.operation
     structural = {name: each.default for name, each in operation.parameters.items() if not each.own_default}
@@ -71,6 +71,7 @@ def task_of(case: Case, precision: str) -> Task:
             for name in operation.of_role("input")
             if operation.differentiable and operation.tensors[name].differentiable
         ),
+        mode=mode,
     )
 
 
@@ -122,7 +123,7 @@ def outcomes(case: Case, adapter: str, trials: Sequence[Trial], versions: Mappin
             phase,
             trials,
             replays,
-            [each for each in case.declarations if each.applies(adapter, phase, versions)],
+            [each for each in case.declarations if each.applies(adapter, phase, trials[0].task.mode, versions)],
         )
         for phase in phases(case)
     ]
@@ -136,13 +137,14 @@ def _outcome(
     replays: Sequence[Replay],
     declared: Sequence[Declaration],
 ) -> Outcome:
+    mode = trials[0].task.mode
     failure = next((each.failure for each in trials if each.failure), None)
     if failure is not None:
-        return _plain_outcome(case, adapter, phase, *_broken_off(failure), declared)
+        return _plain_outcome(case, adapter, phase, mode, *_broken_off(failure), declared)
     replies = [each.reply for each in trials if each.reply]
     unsupported = next((each.unsupported for each in replies if each.unsupported), None)
     if unsupported is not None:
-        return _plain_outcome(case, adapter, phase, "unsupported", unsupported, ())
+        return _plain_outcome(case, adapter, phase, mode, "unsupported", unsupported, ())
     raised = {
         each.task.precision: each.reply.raised
         for each in replays
@@ -157,8 +159,8 @@ def _outcome(
         agrees = len(raised) == len(replays)
         rest = "" if agrees else "the framework gave an answer"
         message = "; ".join(filter(None, (f"the formula is undefined: {reason}", told, rest)))
-        return _plain_outcome(case, adapter, phase, "conforms" if agrees else "error", message, declared)
-    return _plain_outcome(case, adapter, phase, "error", told, declared)
+        return _plain_outcome(case, adapter, phase, mode, "conforms" if agrees else "error", message, declared)
+    return _plain_outcome(case, adapter, phase, mode, "error", told, declared)
 
 
 def _told(raised: Raised) -> str:
@@ -173,7 +175,7 @@ def _broken_off(failure: WorkerError) -> tuple[str, str]:
 
 
 def _plain_outcome(
-    case: Case, adapter: str, phase: str, verdict: str, message: str, declared: Sequence[Declaration]
+    case: Case, adapter: str, phase: str, mode: str, verdict: str, message: str, declared: Sequence[Declaration]
 ) -> Outcome:
     """An outcome without numbers: as declared if every declared verdict for it is this one."""
     said = [each for each in declared if each.verdict in ("error", "crash", "timeout")]
@@ -184,6 +186,7 @@ def _plain_outcome(
         case=case.id,
         adapter=adapter,
         phase=phase,
+        mode=mode,
         verdict=verdict,
         dialect={} if verdict == "conforms" else None,
         declared=tuple(each.as_dict() for each in said),
@@ -222,6 +225,7 @@ def _judged(
         case=case.id,
         adapter=adapter,
         phase=phase,
+        mode=replays[0].task.mode,
         verdict=verdict,
         dialect=dialect,
         declared=tuple(each.as_dict() for each in declared if any(each.covers(j.name) for j in judgements)),

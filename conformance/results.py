@@ -71,7 +71,8 @@ class Outcome:
     ``dialect`` is ``{}`` for the formula itself and None where the deviation is unexplained; ``declared`` is what
     the case file says of this outcome (a list of ``{tensor, dialect | verdict, reason, reference}``);
     ``parameters`` are the operation's as the framework holds them, ``defaults`` the names of those that the case
-    left to the framework; ``learned`` are the weights and states that a predict phase started from, if small.
+    left to the framework; ``learned`` are the weights and states that a predict phase started from, if small;
+    ``mode`` is how the framework ran its calls.
     """
 
     case: str
@@ -87,6 +88,7 @@ class Outcome:
     parameters: dict[str, Any] = field(default_factory=dict)
     defaults: tuple[str, ...] = ()
     learned: dict[str, Any] = field(default_factory=dict)
+    mode: str = ""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -114,9 +116,9 @@ class Outcome:
 class Header:
     """What a run was made with.
 
-    ``adapters`` maps a name to its ``versions``, ``device`` and ``precisions``, or to why it is ``missing`` and the
-    command to ``install`` it; ``cases`` maps a case to its ``file``, ``operation``, ``family``, ``description`` and
-    ``yaml``.
+    ``adapters`` maps a name to its ``versions``, ``device``, ``precisions``, ``mode`` and ``switches`` (what was pinned
+    because results may depend on it), or to why it is ``missing``; ``cases`` maps a case to its ``file``,
+    ``operation``, ``family``, ``description`` and ``yaml``.
     """
 
     schema: int

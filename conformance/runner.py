@@ -39,6 +39,7 @@ class Asked:
 
     name: str
     connection: Connection
+    mode: str = ""
     hello: Hello | None = None
     missing: str = ""
     spent: Spent = field(default_factory=Spent)
@@ -48,6 +49,7 @@ class Asked:
         begin = time.perf_counter()
         try:
             self.hello = self.connection.start()
+            self.mode = self.mode or self.hello.modes[0]
         except WorkerMissing as reason:
             self.missing = str(reason)
         self.spent.start = time.perf_counter() - begin
@@ -60,7 +62,7 @@ class Asked:
             if precision not in self.hello.precisions:
                 continue
             begin = time.perf_counter()
-            task = task_of(case, precision)
+            task = task_of(case, precision, self.mode)
             self.spent.harness += time.perf_counter() - begin
             begin = time.perf_counter()
             try:
@@ -85,6 +87,8 @@ class Asked:
             "versions": dict(self.hello.versions),
             "device": self.hello.device,
             "precisions": list(self.hello.precisions),
+            "mode": self.mode,
+            "switches": dict(self.hello.switches),
         }
 
 
@@ -110,10 +114,17 @@ class Runner:
     """A run under way. ``outcomes`` grows as answers come; after `run` they stand in the order of the cases."""
 
     def __init__(
-        self, cases: Sequence[Case], adapters: Sequence[str], *, timeout: float = 60.0, threads: int = 1, jobs: int = 0
+        self,
+        cases: Sequence[Case],
+        adapters: Sequence[str],
+        *,
+        mode: str = "",
+        timeout: float = 60.0,
+        threads: int = 1,
+        jobs: int = 0,
     ) -> None:
         self.cases = [case for case in cases if not case.observed]
-        self.adapters = [Asked(name, Connection(name, timeout=timeout, threads=threads)) for name in adapters]
+        self.adapters = [Asked(name, Connection(name, timeout=timeout, threads=threads), mode) for name in adapters]
         self.outcomes: list[Outcome] = []
         self.partial = False
         self._jobs = jobs or len(os.sched_getaffinity(0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-from conformance.adapter import Part, adapter_names
+from conformance.adapter import MODES, Part, adapter_names
 from conformance.arithmetic.precision import PRECISIONS
 from conformance.case import DECLARABLE, LARGEST_TENSOR, MOST_AXES, MOST_RULES, MOST_STEPS, TrainPhase
 from conformance.operation import Knob, Operation, Parameter, operations
@@ -178,17 +178,22 @@ def _knob_schema(knob: Knob) -> Schema:
     return {"oneOf": [{"const": value, "description": meaning} for value, meaning in knob.values.items()]}
 
 
+def _one_or_more(item: Schema) -> Schema:
+    return {"anyOf": [item, _list(item, most=MOST_RULES)]}
+
+
 def _deviation_schema(operation: Operation, *, file_level: bool) -> Schema:
     knobs = {**operation.knobs, **part_knobs(all_parts())}
     band = {"type": "array", "items": {"type": "number", "minimum": 0}, "minItems": 2, "maxItems": 2}
     tensors = predicted_names(operation) | _possibly_trained(operation) | {"*"}
     properties: Schema = {
-        "adapter": {"enum": list(adapter_names())},
+        "adapter": _one_or_more({"enum": list(adapter_names())}),
         "tensor": {"enum": sorted(tensors)},
         "dialect": _mapping({name: _knob_schema(each) for name, each in knobs.items()}, least=1),
         "verdict": {"enum": list(DECLARABLE)},
         "error_ratio": _mapping(dict.fromkeys(PRECISIONS, band)),
         "phase": {"enum": ["train", "predict"]},
+        "mode": _one_or_more({"enum": list(MODES)}),
         "cases": _list(_TEXT, most=MOST_RULES),
         "versions": {"type": "object", "additionalProperties": _TEXT},
         "reason": _TEXT,

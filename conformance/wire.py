@@ -36,7 +36,9 @@ class Hello:
     versions: dict[str, str]
     device: str
     precisions: tuple[str, ...]
+    modes: tuple[str, ...]
     operations: tuple[str, ...]
+    switches: dict[str, str]
     seconds: float
 
 
@@ -197,16 +199,18 @@ def to_answer(value: Any) -> Answer:
 def to_hello(value: Any) -> Hello:
     """The greeting in a message; raises `ValueError` unless each field is of its kind."""
     hello = _fields(Hello, value)
-    versions, device = hello["versions"], hello["device"]
-    if not isinstance(versions, dict) or not all(isinstance(each, str) for each in versions.values()):
-        raise ValueError("versions must be texts by name")
-    texts = {name: hello[name] for name in ("precisions", "operations")}
-    for name, each in texts.items():
-        if not isinstance(each, tuple) or not all(isinstance(text, str) for text in each):
+    for name in ("versions", "switches"):
+        if not isinstance(hello[name], dict) or not all(isinstance(each, str) for each in hello[name].values()):
+            raise ValueError(f"{name} must be texts by name")
+    for name in ("precisions", "modes", "operations"):
+        if not isinstance(hello[name], tuple) or not all(isinstance(text, str) for text in hello[name]):
             raise ValueError(f"{name} must be texts")
-    if not isinstance(device, str):
+    if not hello["modes"]:
+        raise ValueError("there must be a mode")
+    if not isinstance(hello["device"], str):
         raise ValueError("device must be a text")
-    return Hello(versions, device, texts["precisions"], texts["operations"], _seconds(hello["seconds"]))
+    _seconds(hello["seconds"])
+    return Hello(**hello)
 
 
 def _seconds(value: Any) -> float:

@@ -50,14 +50,23 @@ class _Worker:
             try:
                 versions = {"python": platform.python_version(), "numpy": np.__version__, **adapter.versions()}
             except importlib.metadata.PackageNotFoundError as error:
-                package = error.name if ":" in self.name else f"'conformance[{adapter.distributions[0]}]'"
-                return {"missing": f"{error.name} is not installed: pip install {package}"}
+                install = f"pip install {error.name}" if ":" in self.name else adapter.install()
+                return {"missing": f"{error.name} is not installed: {install}"}
             start = time.perf_counter()
             adapter.load(threads)
             seconds = time.perf_counter() - start
-            precisions, operations = tuple(adapter.precisions), tuple(sorted(adapter.spellings))
             self.adapter = adapter
-            return {"hello": wire.Hello(versions, adapter.device(), precisions, operations, seconds)}
+            return {
+                "hello": wire.Hello(
+                    versions=versions,
+                    device=adapter.device(),
+                    precisions=tuple(adapter.precisions),
+                    modes=tuple(adapter.modes),
+                    operations=tuple(sorted(adapter.spellings)),
+                    switches={"threads": str(threads), **adapter.switches()},
+                    seconds=seconds,
+                )
+            }
         except UsageError as error:
             return {"missing": str(error)}
         except Exception as error:

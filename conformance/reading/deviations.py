@@ -5,14 +5,14 @@ from __future__ import annotations
 import fnmatch
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from conformance.adapter import adapter_names
+from conformance.adapter import MODES, adapter_names
 from conformance.arithmetic.precision import PRECISIONS
 from conformance.case import DECLARABLE, MOST_PATTERNS, MOST_RULES, Declaration
 from conformance.errors import nearest
 from conformance.operation import Knob, Operation, Setting, operations
-from conformance.reading.entry import Declared, Entry, read_choice, read_optional
+from conformance.reading.entry import Declared, Entry, read_choice, read_each, read_optional
 from conformance.reading.nodes import Spot, shorten
 from conformance.reading.parameters import is_setting, value_text
 from conformance.reading.phases import is_own_objective, names_of
@@ -24,6 +24,7 @@ _DEVIATION_KEYS = (
     "verdict",
     "error_ratio",
     "phase",
+    "mode",
     "cases",
     "versions",
     "reason",
@@ -56,12 +57,13 @@ def _declaration(spot: Spot, operation: Operation, entries: Sequence[Entry], fil
     labels = frozenset().union(*(patterns.values() if patterns else (each.points for each in entries)))
     named = [each for each in entries if not labels.isdisjoint(each.points)]
     made = Declaration(
-        adapter=read_optional(fields, "adapter", _adapter, ""),
+        adapters=read_optional(fields, "adapter", _one_or_more, (), _adapter),
         tensor=read_optional(fields, "tensor", _declared_tensor, "", named),
         dialect=read_optional(fields, "dialect", _dialect, None, operation, named),
         verdict=read_optional(fields, "verdict", read_choice, None, DECLARABLE),
         error_ratio=read_optional(fields, "error_ratio", _bands, {}),
         phase=read_optional(fields, "phase", _phase, None, named),
+        modes=read_optional(fields, "mode", _one_or_more, (), _mode),
         cases=tuple(patterns),
         versions=read_optional(fields, "versions", _versions, {}),
         reason=read_optional(fields, "reason", Spot.string, ""),
@@ -98,6 +100,16 @@ def _matching(pattern: str, entries: Sequence[Entry]) -> set[str]:
     for each in entries:
         found.update(each.points if match(each.name) else filter(match, each.points))
     return found
+
+
+def _one_or_more(spot: Spot, read: Callable[[Spot], str]) -> tuple[str, ...]:
+    if not isinstance(spot.node.value, list):
+        return (read(spot),)
+    return read_each(spot.items("one name or a list of names", 1, MOST_RULES), read)
+
+
+def _mode(spot: Spot) -> str:
+    return read_choice(spot, MODES)
 
 
 def _adapter(spot: Spot) -> str:

@@ -348,6 +348,8 @@ def _syntax(source: Source, error: yaml.YAMLError) -> CaseError:
         return CaseError(Place(source.file), "", f"not YAML: {error}")
     mark = error.problem_mark
     place = Place(source.file, mark.line + 1, mark.column + 1)
+    if "maximum nesting depth" in str(error.problem):  # some versions of libyaml have a limit of their own
+        return CaseError(place, "", f"nested deeper than {DEEPEST} levels")
     text = ", ".join(filter(None, (error.context, error.problem)))
     hint = "; indent with spaces, not with tabs" if source.text[mark.index : mark.index + 1] == "\t" else ""
     return CaseError(place, "", f"not YAML: {text}{hint}")

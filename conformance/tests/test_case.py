@@ -257,12 +257,13 @@ def test_what_is_declared_reaches_the_cases_it_is_about(tmp_path: Path) -> None:
         "train_then_predict[momentum=0.9375,axis=1]": ["r", "a"],
     }
     assert loaded(tmp_path, text)[2].declarations[1] == Declaration(
-        adapter="torch",
+        adapters=("torch",),
         tensor="y",
         dialect=None,
         verdict="deviates",
         error_ratio={"float32": (5.0, 50.0)},
         phase="train",
+        modes=(),
         cases=("*axis=1]",),
         versions={"torch": ">=2.1,<3"},
         reason="a",

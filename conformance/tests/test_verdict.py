@@ -276,12 +276,13 @@ def declaring(case, **fields):
     from conformance.errors import Place
 
     made = {
-        "adapter": "mine",
+        "adapters": ("mine",),
         "tensor": "*",
         "dialect": None,
         "verdict": None,
         "error_ratio": {},
         "phase": None,
+        "modes": (),
         "cases": (),
         "versions": {},
         "reason": "because",
@@ -352,8 +353,8 @@ def test_a_declared_verdict_is_strict_and_so_is_its_band():
     assert "declared within [1.0, 2.0]" in outcomes(banded, "mine", replies(case, spoil), {})[1].message
 
 
-def test_a_declaration_of_another_version_or_adapter_does_not_apply():
-    for fields in ({"versions": {"mine": "<2"}}, {"adapter": "yours"}):
+def test_a_declaration_of_another_version_adapter_or_mode_does_not_apply():
+    for fields in ({"versions": {"mine": "<2"}}, {"adapters": ("yours",)}, {"modes": ("xla",)}):
         case = declaring(find(BN), tensor="moving_variance", dialect=UNBIASED, **fields)
         train, _ = outcomes(case, "mine", replies(case), {"mine": "2.1"})
         assert train.as_declared

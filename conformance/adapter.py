@@ -10,23 +10,16 @@ Nothing here imports a framework, or anything but NumPy: a worker in somebody el
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import inspect
-import os
-import pkgutil
 import re
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from types import ModuleType
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from conformance.errors import Unsupported, UsageError, nearest
+from conformance.errors import Unsupported
 
 Array: TypeAlias = npt.NDArray[Any]
 Arrays: TypeAlias = dict[str, Array]
@@ -243,8 +236,9 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # some frameworks colour their mes
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b")
 
 
-def _same_in_every_run(message: str) -> str:
-    return _ADDRESS.sub("0x...", _ANSI.sub("", message)).strip()[:2000]
+def same_in_every_run(text: str) -> str:
+    """What somebody printed, without colours and addresses in memory."""
+    return _ADDRESS.sub("0x...", _ANSI.sub("", text)).strip()
 
 
 class Session(ABC):
@@ -270,6 +264,9 @@ class Adapter(ABC):
     extra: ClassVar[str] = ""
     """The extra of this package that installs them; by default of the framework's own name."""
 
+    seconds_to_start: ClassVar[float] = 1.0
+    """How long loading its framework takes, roughly: in a run, the slowest start first."""
+
     precisions: ClassVar[Sequence[str]] = ("float32", "float64")
     modes: ClassVar[Sequence[str]] = ("eager",)
     """The `MODES` that it has, the default first."""
@@ -292,9 +289,14 @@ class Adapter(ABC):
         """What `load` has pinned because results may depend on it, as the framework holds it: for the run's header."""
         return {}
 
-    def install(self) -> str:
-        """The command that installs its framework."""
-        return f"pip install 'conformance[{self.extra or self.distributions[0]}]'"
+    def install(self, missing: str) -> str:
+        """The command that installs a distribution of its framework that is missing."""
+        built_in = type(self).__module__.startswith("conformance.adapters.")
+        return (
+            f"pip install 'conformance[{self.extra or self.distributions[0]}]'"
+            if built_in
+            else f"pip install {missing}"
+        )
 
     @abstractmethod
     def open(self, task: Task) -> Session:
@@ -327,7 +329,7 @@ class Adapter(ABC):
         except Unsupported as reason:
             return Reply(unsupported=str(reason))
         except Exception as error:  # whatever a framework raises is an observation, not our failure
-            raised = Raised(phase, step, type(error).__name__, _same_in_every_run(str(error)))
+            raised = Raised(phase, step, type(error).__name__, same_in_every_run(str(error))[:2000])
             return Reply(parameters, steps, raised=raised)
         return Reply(parameters, steps, predicted)
 
@@ -345,43 +347,3 @@ class _LazyModule:
 def lazy(name: str) -> Any:
     """The module of that name, imported at its first use."""
     return _LazyModule(name)
-
-
-@cache
-def adapter_names() -> tuple[str, ...]:
-    """Every adapter: the modules of `conformance.adapters` are the list."""
-    package = importlib.import_module("conformance.adapters")
-    return tuple(sorted(each.name for each in pkgutil.iter_modules(package.__path__) if not each.name.startswith("_")))
-
-
-def get_adapter(name: str) -> Adapter:
-    """A built-in adapter by its name, or anybody's as ``path/to/file.py:Class`` or ``package.module:Class``.
-
-    Imports no framework, unless an adapter from outside does.  Raises `UsageError` with the nearest names where
-    there is none; what the adapter's own module raises comes through.
-    """
-    where, colon, attribute = name.rpartition(":")
-    if not colon:
-        if name not in adapter_names():
-            raise UsageError(f"there is no adapter {name!r}; {nearest(name, adapter_names())}")
-        module = importlib.import_module(f"conformance.adapters.{name}")
-        mine = [each for each in vars(module).values() if getattr(each, "__module__", "") == module.__name__]
-        return next(each() for each in mine if inspect.isclass(each) and issubclass(each, Adapter))
-    module = _module_of_file(where) if where.endswith(".py") else importlib.import_module(where)
-    found = getattr(module, attribute, None)
-    if not isinstance(found, type) or not issubclass(found, Adapter):
-        raise UsageError(f"{where} has no Adapter named {attribute!r}")
-    return found()
-
-
-def _module_of_file(path: str) -> ModuleType:
-    if not os.path.isfile(path):
-        raise UsageError(f"there is no file {path}")
-    # A name of its own: a file torch.py must not become the module torch.
-    spec = importlib.util.spec_from_file_location(f"conformance_file.{os.path.basename(path)[:-3]}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module

@@ -1,4 +1,4 @@
-"""The command line: run, check, explain, list, repro, report, compare, schema.
+"""The command line: run, check, explain, doctor, list, repro, report, compare, schema.
 
 Every command imports what it needs when it is called, so that the help texts come at once.
 """
@@ -111,7 +111,20 @@ _mode = click.option(
     type=click.Choice(["eager", "graph", "xla"]),
     help="How the frameworks run their calls.  [default: each adapter's own, see conformance list adapters]",
 )
+_COUNT = click.IntRange(min=1)
+_memory = click.option(
+    "--memory",
+    default=4.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="GIB",
+    help="Memory that a framework's process may take, in GiB.",
+)
 _selection = _options(_paths, _expression)
+
+
+def _bytes(gibibytes: float) -> int:
+    return round(gibibytes * 2**30)
 
 
 def _load(paths: Sequence[str], expression: str) -> list[Case]:
@@ -145,8 +158,19 @@ def _print_json(document: Any) -> None:
 )
 @_mode
 @_timeout
-@click.option("--jobs", default=0, metavar="N", help="Frameworks at work at once.  [default: one per processor]")
-@click.option("--threads", default=1, show_default=True, metavar="N", help="Threads of each framework.")
+@_memory
+@click.option(
+    "--repeat", default=1, show_default=True, type=_COUNT, help="Runs of each case; what changes is unstable."
+)
+@click.option("--resume", is_flag=True, help="Go on from the run in DIR that broke off; give the same arguments.")
+@click.option(
+    "--jobs",
+    default=0,
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Frameworks at work at once.  [default: one per processor]",
+)
+@click.option("--threads", default=1, show_default=True, type=_COUNT, help="Threads of each framework.")
 @_format
 @click.pass_context
 def run(
@@ -157,6 +181,9 @@ def run(
     output: str,
     mode: str | None,
     timeout: float,
+    memory: float,
+    repeat: int,
+    resume: bool,
     jobs: int,
     threads: int,
     style: str,
@@ -166,37 +193,53 @@ def run(
     \b
     conformance run
     conformance run cases/activation --adapter torch --adapter 'keras*'
+    conformance run --adapter torch --adapter torch@venvs/old/bin/python   two versions, two columns
+    conformance run --adapter mine.py:MyAdapter                            an adapter of one's own
     conformance run -k 'adam and not weight_decay' --format json > run.json
+
+    Ctrl-C keeps what was measured; --resume goes on from there.
     """
-    from conformance import report, results
+    from conformance import report
+    from conformance.discovery import chosen_adapters
     from conformance.progress import Progress
-    from conformance.runner import Runner, chosen_adapters, unexpected
+    from conformance.runfile import FILE_NAME, Journal
+    from conformance.runner import Runner, unexpected
 
     runner = Runner(
         _load(paths, expression),
         chosen_adapters(adapters),
+        jobs=jobs,
+        repeat=repeat,
         mode=mode or "",
         timeout=timeout,
+        memory=_bytes(memory),
         threads=threads,
-        jobs=jobs,
     )
     if not runner.cases:
         raise UsageError("these cases hold observed numbers only: conformance explain answers them")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be ended is to be interrupted: keep what there is
     target = Path(output)
     target.mkdir(parents=True, exist_ok=True)
-    journal = results.Journal(target / "run.jsonl", runner.header())
+    journal = Journal.resume(target / FILE_NAME) if resume else Journal(target / FILE_NAME, runner.header())
     with Progress(sys.stderr) as progress:
-        runner.run(journal.append, progress.tell)
-    measured = results.Run(runner.header(), tuple(runner.outcomes))
-    journal.close(measured.header, measured.outcomes)
+        measured = runner.run(journal, progress.tell)
     click.echo(runner.spent(), err=True)
     report.write(measured, target / "index.html")
     if style == "json":
-        _print_json({"header": measured.header, "outcomes": measured.outcomes})
+        _print_run(measured)
     else:
         _tell(measured, target)
     context.exit(_exit_code(runner.partial, adapters, measured, bool(unexpected(measured.outcomes))))
+
+
+def _print_run(measured: Run) -> None:
+    """A run as one JSON document, which need not be in memory as a whole."""
+    from conformance.results import line
+
+    click.echo(f'{{"header": {line(measured.header).strip()}, "outcomes": [')
+    for number, outcome in enumerate(measured.outcomes, 1):
+        click.echo(line(outcome).strip() + ("," if number < len(measured.outcomes) else ""))
+    click.echo("]}")
 
 
 def _tell(measured: Run, target: Path) -> None:
@@ -267,7 +310,9 @@ def check(context: click.Context, paths: tuple[str, ...], expression: str, style
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @_expression
 @_adapters
+@_mode
 @_timeout
+@_memory
 @_format
 @click.pass_context
 def explain(
@@ -275,7 +320,9 @@ def explain(
     paths: tuple[str, ...],
     expression: str,
     adapters: tuple[str, ...],
+    mode: str | None,
     timeout: float,
+    memory: float,
     style: str,
 ) -> None:
     """Name the formula behind numbers, with the runners-up.
@@ -286,16 +333,57 @@ def explain(
     conformance explain cases/normalization -k asked_expectation
     conformance explain mine.yaml --adapter torch
     """
+    from conformance.discovery import chosen_adapters
     from conformance.explanation import explain_cases
-    from conformance.runner import chosen_adapters
 
-    found = explain_cases(_load(paths, expression), chosen_adapters(adapters), timeout)
+    found = explain_cases(
+        _load(paths, expression), chosen_adapters(adapters), mode or "", timeout=timeout, memory=_bytes(memory)
+    )
     if style == "json":
         _print_json({"explanations": [each.as_dict() for each in found]})
     else:
         for each in found:
             click.echo(each.text())
     context.exit(FINE if found and all(each.dialect is not None for each in found) else NOT_AS_DECLARED)
+
+
+@main.command()
+@_adapters
+@_mode
+@_timeout
+@_memory
+@_format
+@click.pass_context
+def doctor(
+    context: click.Context,
+    adapters: tuple[str, ...],
+    mode: str | None,
+    timeout: float,
+    memory: float,
+    style: str,
+) -> None:
+    """Tell whether adapters are in order, with tasks so small that everyone knows the answer.
+
+    A broken adapter does not keep to its contract; if it does and the numbers differ, the framework deviates.
+    Exit code 1 if an adapter is broken, or one that was asked for is missing.
+
+    \b
+    conformance doctor
+    conformance doctor --adapter mine.py:MyAdapter
+    """
+    from conformance.discovery import chosen_adapters
+    from conformance.doctor import examine
+
+    found = []
+    for name in chosen_adapters(adapters):
+        found.append(examine(name, mode or "", timeout=timeout, memory=_bytes(memory)))
+        if style == "text":
+            colour = {"healthy": "green", "broken": "red", "missing": "yellow"}.get(found[-1].state)
+            click.secho(found[-1].text(), fg=colour)
+    if style == "json":
+        _print_json({"adapters": found})
+    ill = {"broken", "missing"} if adapters else {"broken"}
+    context.exit(NOT_AS_DECLARED if any(each.state in ill for each in found) else FINE)
 
 
 @main.command(name="list")
@@ -317,14 +405,15 @@ def list_(what: str, paths: tuple[str, ...], expression: str, style: str) -> Non
 @click.argument("case")
 @click.option("--adapter", required=True, metavar="NAME", help="The framework.")
 @click.option("--precision", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
+@_mode
 @click.option("--cases", "paths", multiple=True, metavar="PATH", help="Where the case is.  [default: cases]")
-def repro(case: str, adapter: str, precision: str, paths: tuple[str, ...]) -> None:
+def repro(case: str, adapter: str, precision: str, mode: str | None, paths: tuple[str, ...]) -> None:
     """Print a short script, with that framework and NumPy only, that shows the same numbers.
 
     \b
     conformance repro batch_normalization/published_answer --adapter keras > repro.py
     """
-    from conformance.adapter import get_adapter
+    from conformance.discovery import Reference, chosen_adapters, get_adapter
     from conformance.outcome import task_of
 
     cases = _load(paths, "")
@@ -332,7 +421,10 @@ def repro(case: str, adapter: str, precision: str, paths: tuple[str, ...]) -> No
     if len(found) != 1:
         several = f"; it could be {', '.join(each.id for each in found[:5])}" if found else ""
         raise UsageError(f"there is no case {case!r}{several or '; ' + nearest(case, [each.id for each in cases])}")
-    click.echo(get_adapter(adapter).script(task_of(found[0], precision)), nl=False)
+    name, *others = chosen_adapters([adapter])
+    if others:
+        raise UsageError(f"{adapter!r} chooses {', '.join([name, *others])}: a script is for one of them")
+    click.echo(get_adapter(Reference.of(name).name).script(task_of(found[0], precision, mode or "")), nl=False)
 
 
 @main.command()
@@ -347,12 +439,12 @@ def report(runs: tuple[str, ...], output: str | None, junit: str | None, markdow
     conformance report reports/run.jsonl -o page.html
     conformance report torch/run.jsonl keras/run.jsonl --markdown summary.md
     """
-    from conformance import history, results
+    from conformance import history, runfile
     from conformance import report as rendering
 
     if not (output or junit or markdown):
         raise UsageError("name at least one of -o, --junit and --markdown")
-    measured = history.merge([results.read(Path(each)) for each in runs], runs)
+    measured = history.merge([runfile.read(Path(each)) for each in runs], runs)
     forms: dict[rendering.Form, str | None] = {"html": output, "junit": junit, "markdown": markdown}
     for form, target in forms.items():
         if target:
@@ -367,10 +459,10 @@ def report(runs: tuple[str, ...], output: str | None, junit: str | None, markdow
 @click.pass_context
 def compare(context: click.Context, old: str, new: str, style: str) -> None:
     """Tell what changed between two runs; exit code 1 if anything got worse."""
-    from conformance import history, results
+    from conformance import history, runfile
     from conformance.report import text
 
-    changes = history.changes(results.read(Path(old)), results.read(Path(new)))
+    changes = history.changes(runfile.read(Path(old)), runfile.read(Path(new)))
     if style == "json":
         _print_json({"changes": changes})
     else:

@@ -70,6 +70,7 @@ class Connection:
         start_timeout: float = 300.0,
         restarts: int = 10,
         largest: int = 1 << 30,
+        memory: int | None = None,
     ) -> None:
         self.adapter, self.python, self.threads = adapter, python, threads
         self.timeout, self.start_timeout, self.restarts, self.largest = timeout, start_timeout, restarts, largest

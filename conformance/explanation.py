@@ -10,8 +10,10 @@ import numpy as np
 
 from conformance.adapter import Reply
 from conformance.arithmetic.precision import PRECISIONS
+from conformance.asked import connect
 from conformance.case import Case
 from conformance.connection import Connection
+from conformance.discovery import Reference
 from conformance.errors import Undefined, WorkerError
 from conformance.outcome import phases, task_of, together
 from conformance.replay import Replay
@@ -60,27 +62,29 @@ class Explained:
         return "\n".join(lines)
 
 
-def explain_cases(cases: Sequence[Case], adapters: Sequence[str], timeout: float) -> list[Explained]:
+def explain_cases(cases: Sequence[Case], adapters: Sequence[str], mode: str = "", **options: Any) -> list[Explained]:
     """Explain the observed numbers of the cases that hold some, and the adapters' numbers of the others."""
     found = [explain_observed(case) for case in cases if case.observed]
     asked = [case for case in cases if not case.observed]
     for name in adapters if asked else ():
-        with Connection(name, timeout=timeout) as connection:
+        with connect(Reference.of(name), **options) as connection:
             try:
                 precisions = connection.start().precisions
             except WorkerError as reason:
                 found.append(Explained("*", name, "", None, message=str(reason)))
                 continue
             for case in asked:
-                found += _measured(case, name, connection, precisions)
+                found += _measured(case, name, mode, connection, precisions)
     return found
 
 
-def _measured(case: Case, name: str, connection: Connection, precisions: Sequence[str]) -> Iterator[Explained]:
+def _measured(
+    case: Case, name: str, mode: str, connection: Connection, precisions: Sequence[str]
+) -> Iterator[Explained]:
     replays = []
     for precision in case.precisions:
         if precision in precisions:
-            task = task_of(case, precision)
+            task = task_of(case, precision, mode)
             try:
                 reply = connection.run(task).reply
             except WorkerError as failure:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from conformance.errors import RunFileError
-from conformance.results import SCHEMA_VERSION, SEVERITY, Header, Outcome, Run, line, to_json
+from conformance.results import SCHEMA_VERSION, SEVERITY, Header, Outcome, Run, to_json
 
 WOBBLE = 10.0
 """Error ratios of one verdict that differ by less than this factor are the same finding."""
@@ -30,7 +30,7 @@ def merge(runs: Sequence[Run], names: Sequence[str] = ()) -> Run:
     for run, name in zip(runs, names, strict=True):
         for outcome in run.outcomes:
             known, origin = outcomes.setdefault(outcome.key, (outcome, name))
-            if known is not outcome and line(known) != line(outcome):
+            if known is not outcome and known != outcome:
                 where = f"{outcome.case}, {outcome.adapter}, {outcome.phase}"
                 verdicts = f"{known.verdict} in {origin}, {outcome.verdict} in {name}"
                 raise RunFileError(f"these runs do not belong together: {where} has two outcomes: {verdicts}")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
-from conformance.adapter import adapter_names, get_adapter
 from conformance.case import Case
+from conformance.connection import Connection
+from conformance.discovery import built_in, get_adapter, offered
+from conformance.errors import WorkerMissing
 from conformance.operation import operations as registry
 
 Rows = list[dict[str, Any]]
@@ -25,7 +27,7 @@ def operations() -> Rows:
             "tensors": {name: {"role": tensor.role, "axes": tensor.axes} for name, tensor in each.tensors.items()},
             "parameters": {name: parameter.default for name, parameter in each.parameters.items()},
             "knobs": {name: list(knob.values) for name, knob in each.knobs.items()},
-            "adapters": [name for name in adapter_names() if each.name in get_adapter(name).spellings],
+            "adapters": [name for name in built_in() if each.name in get_adapter(name).spellings],
         }
         for each in registry().values()
     ]
@@ -47,19 +49,44 @@ def cases(found: Sequence[Case]) -> Rows:
 
 
 def adapters() -> Rows:
-    """Every adapter with its installed versions, or how to install it, and the operations that it lacks."""
-    rows = []
-    for name in adapter_names():
-        adapter = get_adapter(name)
-        row: dict[str, Any] = {"name": name, "description": (adapter.__doc__ or "").partition("\n")[0]}
+    """Every adapter: what it drives, with the installed versions or how to install them, and what it can do."""
+    return [*map(_built_in, built_in()), *map(_from_outside, offered())]
+
+
+def _built_in(name: str) -> dict[str, Any]:
+    """What an adapter of this package says of itself without its framework, which may not be there."""
+    adapter = get_adapter(name)
+    row: dict[str, Any] = {"name": name, "description": (adapter.__doc__ or "").partition("\n")[0]}
+    try:
+        row["versions"] = adapter.versions()
+    except importlib.metadata.PackageNotFoundError as missing:
+        row["missing"] = f"{missing.name} is not installed: {adapter.install(missing.name)}"
+    return row | _abilities(adapter.device(), adapter.precisions, adapter.modes, adapter.spellings)
+
+
+def _from_outside(name: str) -> dict[str, Any]:
+    """What an adapter of another package says of itself, in a process of its own: its module may import anything."""
+    row = {"name": name, "description": f"offered by {offered()[name]}"}
+    with Connection(name) as connection:
         try:
-            row["versions"] = adapter.versions()
-        except importlib.metadata.PackageNotFoundError as missing:
-            row["missing"] = f"{missing.name} is not installed: pip install 'conformance[{name}]'"
-        row["precisions"] = list(adapter.precisions)
-        row["lacks"] = [each for each in registry() if each not in adapter.spellings]
-        rows.append(row)
-    return rows
+            hello = connection.start()
+        except WorkerMissing as reason:
+            return {**row, "missing": str(reason), **_abilities("", (), (), ())}
+    return {
+        **row,
+        "versions": hello.versions,
+        **_abilities(hello.device, hello.precisions, hello.modes, hello.operations),
+    }
+
+
+def _abilities(device: str, precisions: Iterable[str], modes: Iterable[str], has: Container[str]) -> dict[str, Any]:
+    return {
+        "device": device,
+        "precisions": list(precisions),
+        "modes": list(modes),
+        "operations": [each for each in registry() if each in has],
+        "lacks": [each for each in registry() if each not in has],
+    }
 
 
 def knobs() -> Rows:
@@ -99,9 +126,16 @@ def _case(row: dict[str, Any]) -> list[str]:
 
 
 def _adapter(row: dict[str, Any]) -> list[str]:
-    versions = row.get("missing") or ", ".join(f"{name} {version}" for name, version in row["versions"].items())
-    lacks = f"\n    lacks {', '.join(row['lacks'])}" if row["lacks"] else ""
-    return [f"{row['name']}: {row['description']}\n    {versions}; {', '.join(row['precisions'])}{lacks}"]
+    versions = ", ".join(f"{name} {version}" for name, version in row.get("versions", {}).items())
+    default, *others = row["modes"] or [""]
+    modes = ", ".join([f"{default} (the default)", *others]) if others else default
+    lines = [
+        f"{row['name']}: {row['description']}",
+        f"    {versions or 'missing: ' + row['missing']}",
+        f"    {row['device']}; {', '.join(row['precisions'])}; {modes}",
+        f"    {len(row['operations'])} operations: {', '.join(row['operations'])}",
+    ]
+    return lines + ([f"    lacks {', '.join(row['lacks'])}"] if row["lacks"] else [])
 
 
 def _knob(row: dict[str, Any]) -> list[str]:

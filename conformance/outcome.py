@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from conformance.adapter import Part, Raised, Reply, Task, Train
+from conformance.adapter import Part, Raised, Reply, Task, Train, same_in_every_run
 from conformance.arithmetic.bounded import Bounded
 from conformance.case import Case, Declaration, Printed
 from conformance.compare import scale_of
+from conformance.discovery import Reference
 from conformance.errors import CaseError, CaseErrors, Undefined, WorkerError, WorkerTimeout
 from conformance.operation import get_operation
 from conformance.oracle import Trace
@@ -32,6 +33,8 @@ class Trial:
     task: Task
     reply: Reply | None = None
     failure: WorkerError | None = None
+    unstable: Mapping[str, str] | None = None
+    """What changed from run to run, by phase; None if there was one run only."""
 
 
 def phases(case: Case) -> list[str]:
@@ -116,17 +119,30 @@ def _misfit(case: Case) -> CaseError | None:
 def outcomes(case: Case, adapter: str, trials: Sequence[Trial], versions: Mapping[str, str]) -> list[Outcome]:
     """One outcome per phase of a case, from an adapter's trials in every precision."""
     replays = [Replay(each.task, each.reply) for each in trials if each.reply]
-    return [
-        _outcome(
-            case,
-            adapter,
-            phase,
-            trials,
-            replays,
-            [each for each in case.declarations if each.applies(adapter, phase, trials[0].task.mode, versions)],
+    name, mode = Reference.of(adapter).declared_as, trials[0].task.mode
+    found = []
+    for phase in phases(case):
+        declared = [each for each in case.declarations if each.applies(name, phase, mode, versions)]
+        steady = [each for each in declared if each.verdict != "unstable"]
+        outcome = _outcome(case, adapter, phase, trials, replays, steady)
+        shaky = [each for each in declared if each.verdict == "unstable"]
+        found.append(_repeated(outcome, [each.unstable for each in trials if each.unstable is not None], shaky))
+    return found
+
+
+def _repeated(outcome: Outcome, changes: Sequence[Mapping[str, str]], declared: Sequence[Declaration]) -> Outcome:
+    """An outcome in the light of what changed from run to run, if there were several."""
+    change = next((each[outcome.phase] for each in changes if outcome.phase in each), "")
+    known = tuple(each.as_dict() for each in declared)
+    if change:
+        message = "; ".join(filter(None, (f"unstable: {change}", outcome.message)))
+        return replace(
+            outcome, verdict="unstable", dialect=None, declared=known, as_declared=bool(known), message=message
         )
-        for phase in phases(case)
-    ]
+    if known and changes:
+        message = f"declared as unstable, but the same in all runs; {outcome.message}".removesuffix("; ")
+        return replace(outcome, declared=outcome.declared + known, as_declared=False, message=message)
+    return outcome
 
 
 def _outcome(
@@ -170,7 +186,8 @@ def _told(raised: Raised) -> str:
 
 def _broken_off(failure: WorkerError) -> tuple[str, str]:
     verdict = "timeout" if isinstance(failure, WorkerTimeout) else "crash"
-    printed = f"; it printed: {failure.printed.strip()[-500:]}" if failure.printed.strip() else ""
+    said = same_in_every_run(failure.printed)[-500:]
+    printed = f"; it printed: {said}" if said else ""
     return verdict, f"{failure}{printed}"
 
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from conformance.asked import Asked
     from conformance.case import Case
     from conformance.results import Outcome
-    from conformance.runner import Asked
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,6 +27,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--case-timeout", type=float, default=60.0, metavar="SECONDS", help="how long a case may take (default 60)"
+    )
+    group.addoption(
+        "--case-mode", choices=["eager", "graph", "xla"], help="how frameworks run their calls (default: their own)"
     )
     parser.addini("conformance_cases", "folders whose YAML files are cases", type="args", default=["cases"])
 
@@ -51,9 +54,9 @@ class CaseFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """An item per case, adapter and phase; raises `CollectError` with all faults of the file."""
+        from conformance.discovery import chosen_adapters
         from conformance.errors import ConformanceError
         from conformance.outcome import load_valid, phases
-        from conformance.runner import chosen_adapters
 
         try:
             cases = load_valid([_shown(self.path)])
@@ -144,18 +147,17 @@ class ObservedItem(_Item):
 class _Workers:
     """The frameworks of a test session: each started when it is first needed, and kept."""
 
-    def __init__(self, timeout: float, demanded: bool) -> None:
-        self._timeout, self._demanded = timeout, demanded
+    def __init__(self, demanded: bool, **options: Any) -> None:
+        self._demanded, self._options = demanded, options
         self._asked: dict[str, Asked] = {}
         self._outcomes: dict[tuple[str, str], list[Outcome]] = {}
 
     def outcome(self, case: Case, adapter: str, phase: str) -> Outcome:
         """The outcome of one phase; a case runs once for both."""
-        from conformance.connection import Connection
-        from conformance.runner import Asked
+        from conformance.asked import Asked
 
         if adapter not in self._asked:
-            self._asked[adapter] = Asked(adapter, Connection(adapter, timeout=self._timeout))
+            self._asked[adapter] = Asked(adapter, **self._options)
             self._asked[adapter].start()
         asked = self._asked[adapter]
         if asked.missing:
@@ -168,7 +170,7 @@ class _Workers:
     def close(self) -> None:
         """End the workers."""
         for asked in self._asked.values():
-            asked.connection.close()
+            asked.close()
 
 
 _KEY: pytest.StashKey[_Workers] = pytest.StashKey()
@@ -176,7 +178,11 @@ _KEY: pytest.StashKey[_Workers] = pytest.StashKey()
 
 def _workers(config: pytest.Config) -> _Workers:
     if _KEY not in config.stash:
-        config.stash[_KEY] = _Workers(config.getoption("case_timeout"), bool(config.getoption("adapter")))
+        config.stash[_KEY] = _Workers(
+            bool(config.getoption("adapter")),
+            mode=config.getoption("case_mode") or "",
+            timeout=config.getoption("case_timeout"),
+        )
     return config.stash[_KEY]
 
 

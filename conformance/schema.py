@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-from conformance.adapter import MODES, Part, adapter_names
+from conformance.adapter import MODES, Part
 from conformance.arithmetic.precision import PRECISIONS
 from conformance.case import DECLARABLE, LARGEST_TENSOR, MOST_AXES, MOST_RULES, MOST_STEPS, TrainPhase
+from conformance.discovery import OWN, adapter_names
 from conformance.operation import Knob, Operation, Parameter, operations
 from conformance.reading.deviations import ADDRESS, BANDED, DEVIATION_REQUIRED, NO_REFERENCE, all_parts, part_knobs
 from conformance.reading.document import CASE_NAME
@@ -187,7 +188,7 @@ def _deviation_schema(operation: Operation, *, file_level: bool) -> Schema:
     band = {"type": "array", "items": {"type": "number", "minimum": 0}, "minItems": 2, "maxItems": 2}
     tensors = predicted_names(operation) | _possibly_trained(operation) | {"*"}
     properties: Schema = {
-        "adapter": _one_or_more({"enum": list(adapter_names())}),
+        "adapter": _one_or_more({"anyOf": [{"enum": list(adapter_names())}, {"type": "string", "pattern": OWN}]}),
         "tensor": {"enum": sorted(tensors)},
         "dialect": _mapping({name: _knob_schema(each) for name, each in knobs.items()}, least=1),
         "verdict": {"enum": list(DECLARABLE)},

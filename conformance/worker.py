@@ -29,7 +29,8 @@ from typing import Any
 import numpy as np
 
 from conformance import wire
-from conformance.adapter import Adapter, get_adapter
+from conformance.adapter import Adapter
+from conformance.discovery import get_adapter
 from conformance.errors import UsageError
 
 
@@ -50,8 +51,7 @@ class _Worker:
             try:
                 versions = {"python": platform.python_version(), "numpy": np.__version__, **adapter.versions()}
             except importlib.metadata.PackageNotFoundError as error:
-                install = f"pip install {error.name}" if ":" in self.name else adapter.install()
-                return {"missing": f"{error.name} is not installed: {install}"}
+                return {"missing": f"{error.name} is not installed: {adapter.install(error.name)}"}
             start = time.perf_counter()
             adapter.load(threads)
             seconds = time.perf_counter() - start

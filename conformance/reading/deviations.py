@@ -7,9 +7,10 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from conformance.adapter import MODES, adapter_names
+from conformance.adapter import MODES
 from conformance.arithmetic.precision import PRECISIONS
 from conformance.case import DECLARABLE, MOST_PATTERNS, MOST_RULES, Declaration
+from conformance.discovery import adapter_names, is_adapter
 from conformance.errors import nearest
 from conformance.operation import Knob, Operation, Setting, operations
 from conformance.reading.entry import Declared, Entry, read_choice, read_each, read_optional
@@ -114,7 +115,7 @@ def _mode(spot: Spot) -> str:
 
 def _adapter(spot: Spot) -> str:
     name = spot.string("the name of an adapter")
-    if name not in adapter_names():
+    if not is_adapter(name):
         raise spot.error(f"there is no adapter {shorten(name)!r}; {nearest(shorten(name), adapter_names())}")
     return name
 

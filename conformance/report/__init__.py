@@ -9,11 +9,13 @@ from __future__ import annotations
 import importlib
 from typing import Literal, TypeAlias
 
-from conformance.results import PathLike, Run, write_whole
+from conformance.results import Run
+from conformance.runfile import PathLike, write_whole
 
 Form: TypeAlias = Literal["html", "junit", "markdown"]
 
 
 def write(run: Run, path: PathLike, form: Form = "html") -> None:
     """Write a run as a document, whole or not at all."""
-    write_whole(path, [importlib.import_module(f"conformance.report.{form}").render(run)])
+    module = importlib.import_module(f"conformance.report.{form}")
+    write_whole(path, module.parts(run) if form == "html" else [module.render(run)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -31,11 +31,16 @@ if TYPE_CHECKING:
 
 def render(run: Run) -> str:
     """The page of a run."""
+    return "".join(parts(run))
+
+
+def parts(run: Run) -> Iterator[str]:
+    """The page of a run, piece by piece, so that it need not be in memory as a whole."""
     seen = Cell(run.outcomes).counts
-    return (
+    stream = (
         _environment()
         .get_template("page.html")
-        .render(
+        .stream(
             run=run,
             tally=tally(run),
             warnings=words.warnings(run),
@@ -47,6 +52,8 @@ def render(run: Run) -> str:
             limits=_limits(),
         )
     )
+    stream.enable_buffering(1000)
+    return iter(stream)
 
 
 def anchor(name: str, kind: str = "case") -> str:

@@ -13,7 +13,7 @@ from conformance.results import Outcome, Run
 _BY_WEIGHT = {
     verdict: weight
     for weight, verdict in enumerate(
-        ("unsupported", "conforms", "imprecise", "dialect", "deviates", "error", "crash", "timeout")
+        ("unsupported", "conforms", "imprecise", "dialect", "deviates", "unstable", "error", "crash", "timeout")
     )
 }
 """Which verdict stands for several: what a framework lacks never hides what it computes."""

@@ -26,12 +26,12 @@ from typing import Any
 
 import numpy as np
 
-from conformance.adapter import Reply, get_adapter
+from conformance.adapter import Reply
 from conformance.arithmetic.precision import PRECISIONS
-from conformance.connection import Connection
+from conformance.asked import Asked
+from conformance.discovery import get_adapter
 from conformance.outcome import load_valid, task_of
 from conformance.replay import Replay
-from conformance.runner import Asked
 
 TOLERANCE = 1e-3
 """Relative and absolute: the kind of number that a plain script picks by hand."""
@@ -104,7 +104,7 @@ def plain_script(name: str, paths: Sequence[str], say: Callable[[Any], None]) ->
 def measure(name: str, paths: Sequence[str], rounds: int) -> None:
     """Put the cases to one framework both ways, in turns, and print what it took."""
     command = [sys.executable, "-m", "conformance.tests.benchmark", "--plain", name, *paths]
-    asked = Asked(name, Connection(name))
+    asked = Asked(name)
     asked.start()
     if asked.missing:
         print(f"{name}: {asked.missing}")
@@ -128,7 +128,7 @@ def measure(name: str, paths: Sequence[str], rounds: int) -> None:
             plain.append(Round(**json.loads(script.stdout.readline())))
             harness.append(harness_round(asked, paths))
         script.stdin.close()
-    asked.connection.close()
+    asked.close()
     tell(name, about, asked.spent.start, plain, harness)
 
 

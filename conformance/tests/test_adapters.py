@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance.adapter import Adapter, Array, Arrays, Part, Reply, Task, Train, get_adapter
+from conformance.adapter import Adapter, Array, Arrays, Part, Reply, Task, Train
+from conformance.discovery import get_adapter
 from conformance.operation import get_operation
 
 FRAMEWORKS = ("keras", "keras_ops", "tensorflow", "torch")
@@ -122,7 +123,8 @@ def test_no_framework_is_imported_before_load() -> None:
     """The parent imports adapters and writes scripts, and stays light."""
     program = """
 import sys, numpy as np
-from conformance.adapter import Task, adapter_names, get_adapter
+from conformance.adapter import Task
+from conformance.discovery import adapter_names, get_adapter
 task = Task("c", "softmax", "activation", "float32", {"axis": -1}, predict={"x": np.zeros((1, 2), "float32")})
 for name in ("keras", "keras_ops", "tensorflow", "torch"):
     assert name in adapter_names()

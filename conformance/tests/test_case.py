@@ -790,7 +790,7 @@ DIALECT = "adapter: torch, tensor: y, dialect:"
         (f"§{{{CRASH}, dialect: {{epsilon: none}}, {WHY}}}", [": expected 'dialect' or 'verdict', not both"]),
         (
             f"{{adapter: torch, tensor: y, verdict: §dialect, {WHY}}}",
-            [".verdict: expected one of imprecise, deviates, error, crash, timeout, found dialect"],
+            [".verdict: expected one of imprecise, deviates, unstable, error, crash, timeout, found dialect"],
         ),
         (
             f"{{{CRASH}, §error_ratio: {{float32: [1, 2]}}, {WHY}}}",

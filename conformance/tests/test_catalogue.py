@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance import results
-from conformance.adapter import adapter_names
+from conformance import runfile
+from conformance.discovery import adapter_names
 from conformance.outcome import load_valid
 from conformance.power import blind_spots, broken_expectations, stale
 
@@ -34,7 +34,7 @@ def run(output, *arguments):
 def test_every_case_on_every_framework_is_as_declared(tmp_path):
     done = run(tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    measured = results.read(tmp_path / "run.jsonl")
+    measured = runfile.read(tmp_path / "run.jsonl")
     assert not measured.header.partial
     assert set(measured.header.adapters) == set(adapter_names())
     assert [name for name, each in measured.header.adapters.items() if "missing" in each] == []

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from conformance import results
+from conformance import runfile
 from conformance.cli import main
 
 CASES = Path(__file__).parents[2] / "cases"
@@ -38,7 +38,7 @@ def test_run_writes_both_files_and_says_so(tmp_path):
     done = conformance("run", RELU, "--adapter", "numpy", "--output", tmp_path / "out")
     assert done.exit_code == 0, done.output
     assert "relu  ✓5" in done.stdout
-    run = results.read(tmp_path / "out")
+    run = runfile.read(tmp_path / "out")
     assert {(each.case, each.phase) for each in run.outcomes} >= {("relu/kink", "train"), ("relu/kink", "predict")}
     assert "<math" in (tmp_path / "out" / "index.html").read_text()
     assert not list((tmp_path / "out").glob("*.partial"))
@@ -237,7 +237,7 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_no_process(tmp_path):
     out, error = process.communicate(timeout=30)
     assert process.returncode == 130, (out, error)
     assert "partial" in error
-    run = results.read(tmp_path / "out")
+    run = runfile.read(tmp_path / "out")
     assert run.header.partial
     assert "relu/Echo" in {each.case for each in run.outcomes if "Whichever" in each.adapter}
     assert "relu/Hangs" not in {each.case for each in run.outcomes if "Whichever" in each.adapter}

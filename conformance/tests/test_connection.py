@@ -19,8 +19,9 @@ import numpy as np
 import pytest
 
 from conformance import wire
-from conformance.adapter import Part, Raised, Reply, Task, Train, get_adapter
+from conformance.adapter import Part, Raised, Reply, Task, Train
 from conformance.connection import Answer, Connection, HarnessError
+from conformance.discovery import get_adapter
 from conformance.errors import UsageError, WorkerCrashed, WorkerError, WorkerMissing, WorkerNonsense, WorkerTimeout
 
 HERE = Path(__file__).parent
@@ -316,7 +317,7 @@ def test_a_worker_is_lean_and_the_same_everywhere(tmp_path: Path, monkeypatch: p
     assert first["threads"] == ["3", "3", 3]
     assert first["hash"] == second["hash"]
     ours = {each for each in first["modules"] if each.startswith("conformance.")}
-    assert ours == {f"conformance.{each}" for each in ("adapter", "errors", "wire", "worker")}
+    assert ours == {f"conformance.{each}" for each in ("adapter", "adapters", "discovery", "errors", "wire", "worker")}
     roots = {each.partition(".")[0] for each in first["modules"]}
     assert not roots & {"autograd", "pydantic", "scipy", "torch", "tensorflow", "keras", "yaml", "click", "rich"}
 

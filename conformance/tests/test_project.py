@@ -15,8 +15,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from conformance.adapter import adapter_names
 from conformance.cli import main
+from conformance.discovery import adapter_names
 from conformance.operation import operations
 from conformance.outcome import load_valid
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance import report, results
+from conformance import report, runfile
 from conformance.errors import RunFileError
 from conformance.history import changes
 from conformance.operation import operations
@@ -476,8 +476,8 @@ def test_a_run_file_gives_the_report_that_the_run_gave(tmp_path: Path, form: Any
     knobs = {"variance_correction": 1, "epsilon": "outside"}
     adapters = {name: {"versions": {"b": "1", "a": "2"}, "precisions": ["float32"]} for name in ("torch", "keras")}
     made = run(dialect(dialect=knobs, parameters={"momentum": 0.9, "axis": -1}), outcome(), adapters=adapters)
-    results.write(tmp_path / "run.jsonl", made.header, made.outcomes)
-    assert form.render(results.read(tmp_path)) == form.render(made)
+    runfile.write(tmp_path / "run.jsonl", made.header, made.outcomes)
+    assert form.render(runfile.read(tmp_path)) == form.render(made)
 
 
 def test_a_report_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:

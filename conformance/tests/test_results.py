@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance import history, results
+from conformance import history, results, runfile
 from conformance.errors import RunFileError
 from conformance.history import changes, merge
-from conformance.results import VERDICTS, Header, Journal, Outcome, Run, TensorResult, to_json
+from conformance.results import VERDICTS, Header, Outcome, Run, TensorResult, to_json
+from conformance.runfile import Journal
 
 # --- small runs, for these tests and those of the report ------------------------------------------------------------
 
@@ -91,7 +92,7 @@ def run(*outcomes: Outcome, **changed: Any) -> Run:
 
 def written(folder: Path, *outcomes: Outcome, **changed: Any) -> Path:
     made = run(*outcomes, **changed)
-    results.write(folder / "run.jsonl", made.header, made.outcomes)
+    runfile.write(folder / "run.jsonl", made.header, made.outcomes)
     return folder / "run.jsonl"
 
 
@@ -130,10 +131,10 @@ _outcomes = st.builds(
 @given(st.lists(_outcomes, max_size=4))
 def test_what_is_written_comes_back(tmp_path_factory: pytest.TempPathFactory, outcomes: list[Outcome]) -> None:
     path = written(tmp_path_factory.mktemp("run"), *outcomes)
-    back = results.read(path)
+    back = runfile.read(path)
     assert repr(back) == repr(_sorted(run(*outcomes)))  # NaN is not equal to itself, but reads the same
     first = path.read_bytes()
-    results.write(path, back.header, back.outcomes)
+    runfile.write(path, back.header, back.outcomes)
     assert path.read_bytes() == first
 
 
@@ -151,7 +152,7 @@ def _sorted(value: Any) -> Any:
 def test_the_file_is_a_header_and_a_line_per_outcome_with_the_fields_in_their_order(tmp_path: Path) -> None:
     lines = written(tmp_path, outcome(), dialect()).read_text().splitlines()
     header, first, second = map(json.loads, lines)
-    assert list(header) == ["schema", "time", "platform", "adapters", "cases", "partial"]
+    assert list(header) == ["schema", "time", "platform", "adapters", "cases", "partial", "repeat"]
     assert list(first)[:7] == ["case", "adapter", "phase", "verdict", "dialect", "declared", "as_declared"]
     assert second["tensors"][0]["name"] == "moving_variance"
 
@@ -165,27 +166,27 @@ def test_what_is_not_finite_is_valid_json(tmp_path: Path) -> None:
 
     raw = json.loads(path.read_text().splitlines()[1], parse_constant=refuse)
     assert [raw["tensors"][0][key] for key in ("error_ratio", "expected", "actual")] == ["Infinity", "NaN", "-Infinity"]
-    (back,) = results.read(path).outcomes
+    (back,) = runfile.read(path).outcomes
     assert back.tensors[0].error_ratio == math.inf
     assert math.isnan(back.learned["gamma"][0][0])
 
 
 def test_text_that_looks_like_a_number_stays_text(tmp_path: Path) -> None:
-    (back,) = results.read(written(tmp_path, outcome(case="relu/NaN", message="Infinity"))).outcomes
+    (back,) = runfile.read(written(tmp_path, outcome(case="relu/NaN", message="Infinity"))).outcomes
     assert (back.case, back.message) == ("relu/NaN", "Infinity")
 
 
 def test_numpy_values_are_written_as_plain_ones(tmp_path: Path) -> None:
     path = written(tmp_path, outcome(parameters={"epsilon": np.float32(0.5)}, learned={"gamma": np.ones(2)}))
-    (back,) = results.read(path).outcomes
+    (back,) = runfile.read(path).outcomes
     assert (back.parameters, back.learned) == ({"epsilon": 0.5}, {"gamma": [1.0, 1.0]})
 
 
 def test_the_order_in_which_adapters_finished_does_not_show(tmp_path: Path) -> None:
     made = run(outcome(adapter="keras"), outcome(adapter="torch"))
     turned = replace(made.header, adapters=dict(reversed(made.header.adapters.items())))
-    results.write(tmp_path / "one", made.header, made.outcomes)
-    results.write(tmp_path / "other", turned, made.outcomes)
+    runfile.write(tmp_path / "one", made.header, made.outcomes)
+    runfile.write(tmp_path / "other", turned, made.outcomes)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
 
 
@@ -193,7 +194,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path) -> 
     path = written(tmp_path, outcome())
     before = path.read_bytes()
     with pytest.raises(TypeError, match="cannot hold"):
-        results.write(path, run().header, [outcome(), outcome(parameters={"epsilon": object()})])
+        runfile.write(path, run().header, [outcome(), outcome(parameters={"epsilon": object()})])
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["run.jsonl"]
 
@@ -201,14 +202,14 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path) -> 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFileError, match=r"file/run\.jsonl: cannot be written"):
-        results.write(tmp_path / "file" / "run.jsonl", run().header, [])
+        runfile.write(tmp_path / "file" / "run.jsonl", run().header, [])
     with pytest.raises(RunFileError, match=r"run\.jsonl\.partial: cannot be written"):
-        Journal(tmp_path / "file" / "run.jsonl")
+        Journal(tmp_path / "file" / "run.jsonl", run().header)
 
 
 def test_a_folder_stands_for_the_run_file_in_it(tmp_path: Path) -> None:
     written(tmp_path, outcome())
-    assert results.read(tmp_path).outcomes == (outcome(),)
+    assert runfile.read(tmp_path).outcomes == (outcome(),)
 
 
 def test_to_json_of_a_run_is_what_the_command_line_prints() -> None:
@@ -229,23 +230,23 @@ def test_reading_a_run_file_loads_nothing_heavy() -> None:
 def test_the_journal_keeps_what_was_measured_when_the_run_crashes(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "reports" / "run.jsonl", run().header)
     journal.append(outcome())
-    back = results.read(journal.partial)  # as another process would find it
+    back = runfile.read(journal.partial)  # as another process would find it
     assert back.outcomes == (outcome(),)
     assert back.header.partial
     assert not journal.path.exists()
     with pytest.raises(RunFileError, match=r"no such run file; a run that broke off left .*run\.jsonl\.partial"):
-        results.read(journal.path)
-    journal.close(run().header, [])
+        runfile.read(journal.path)
+    assert journal.close(run(outcome()).header, str).outcomes == (outcome(),)
 
 
 def test_the_journal_ends_as_the_run_file_in_order(tmp_path: Path) -> None:
     first, second = outcome(adapter="keras"), outcome(adapter="torch")
-    journal = Journal(tmp_path / "run.jsonl")
+    journal = Journal(tmp_path / "run.jsonl", run().header)
     journal.append(second)
     journal.append(first)
-    journal.close(run(first, second).header, [first, second])
-    assert results.read(tmp_path).outcomes == (first, second)
-    assert not results.read(tmp_path).header.partial
+    journal.close(run(first, second).header, lambda key: key[1])
+    assert runfile.read(tmp_path).outcomes == (first, second)
+    assert not runfile.read(tmp_path).header.partial
     assert [each.name for each in tmp_path.iterdir()] == ["run.jsonl"]
 
 
@@ -300,16 +301,16 @@ def test_what_is_no_run_file_is_refused_with_line_and_reason(tmp_path: Path, con
     path = tmp_path / "run.jsonl"
     path.write_text(content)
     with pytest.raises(RunFileError) as caught:
-        results.read(path)
+        runfile.read(path)
     assert str(caught.value).startswith(f"{path}:{reason}")
 
 
 def test_a_file_that_is_not_there_or_not_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunFileError, match=r"run\.jsonl: there is no such run file$"):
-        results.read(tmp_path)
+        runfile.read(tmp_path)
     (tmp_path / "run.jsonl").write_bytes(b"\xff\xfe\x00\n")
     with pytest.raises(RunFileError, match=r"run\.jsonl:1: not JSON"):
-        results.read(tmp_path)
+        runfile.read(tmp_path)
 
 
 @given(st.data())
@@ -320,7 +321,7 @@ def test_a_file_cut_off_anywhere_is_refused_or_a_shorter_run(
     whole = path.read_bytes()
     path.write_bytes(whole[: data.draw(st.integers(0, len(whole)))])
     try:
-        found = results.read(path).outcomes
+        found = runfile.read(path).outcomes
     except RunFileError:
         return
     assert found == (outcome(), dialect())[: len(found)]
@@ -338,7 +339,7 @@ def test_runs_of_different_adapters_become_one() -> None:
 
 def test_merging_a_run_with_itself_changes_nothing(tmp_path: Path) -> None:
     path = written(tmp_path, outcome(tensors=(tensor(expected=math.nan),)), dialect())
-    one, other = results.read(path), results.read(path)
+    one, other = runfile.read(path), runfile.read(path)
     assert repr(merge([one, other])) == repr(one)
 
 

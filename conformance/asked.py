@@ -1,0 +1,128 @@
+"""One adapter of a run: its workers, what it says of itself, and the outcome of a case on it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.adapter import Reply, Task
+from conformance.case import Case
+from conformance.connection import Connection, Hello
+from conformance.discovery import Reference
+from conformance.errors import WorkerError, WorkerMissing
+from conformance.outcome import Trial, outcomes, task_of
+from conformance.results import Outcome
+from conformance.stability import Answered, changes
+
+
+@dataclass
+class Spent:
+    """Where the time of one adapter went, in seconds."""
+
+    start: float = 0.0
+    framework: float = 0.0
+    harness: float = 0.0
+
+    @contextmanager
+    def on(self, what: str) -> Iterator[None]:
+        """Add the time that passes to one of the fields."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            setattr(self, what, getattr(self, what) + time.perf_counter() - begin)
+
+
+def connect(reference: Reference, **options: Any) -> Connection:
+    """A worker for an adapter, with the interpreter that the reference names, if it names one."""
+    return Connection(reference.name, python=reference.python or sys.executable, **options)
+
+
+class Asked:
+    """One adapter that cases are put to, as the command line names it (`conformance.discovery.Reference`).
+
+    With ``repeat`` of 2 or more, as many workers are asked the same, each a run of its own: what they do not answer
+    alike is unstable.  ``mode`` is one of `conformance.adapter.MODES`, by default the adapter's own; the other options
+    are those of a `Connection`.  An adapter whose framework is missing says so in ``missing``.
+    """
+
+    def __init__(self, name: str, *, mode: str = "", repeat: int = 1, **options: Any) -> None:
+        self.name, self.mode = name, mode
+        self.reference = Reference.of(name)
+        self.connections = [connect(self.reference, **options) for _ in range(repeat)]
+        self.hello: Hello | None = None
+        self.missing = ""
+        self.spent = Spent()
+
+    def start(self) -> None:
+        """Start the workers, unless they run."""
+        with self.spent.on("start"):
+            try:
+                self.hello, *_ = [each.start() for each in self.connections]
+                self.mode = self.mode or self.hello.modes[0]
+            except WorkerMissing as reason:
+                self.missing = str(reason)
+
+    def run(self, case: Case, timeout: float | None = None) -> list[Outcome]:
+        """Put a case in each of its precisions, and judge the answers."""
+        assert self.hello is not None
+        trials: list[Trial] = []
+        for precision in case.precisions:
+            if precision in self.hello.precisions:
+                with self.spent.on("harness"):
+                    task = task_of(case, precision, self.mode)
+                trials.append(self._trial(task, timeout))
+                if trials[-1].failure:
+                    break
+        if not trials:
+            lacks = f"no precision {' or '.join(case.precisions)}; it has {', '.join(self.hello.precisions)}"
+            trials = [Trial(task_of(case, case.precisions[0], self.mode), Reply(unsupported=lacks))]
+        with self.spent.on("harness"):
+            return outcomes(case, self.name, trials, self.hello.versions)
+
+    def _trial(self, task: Task, timeout: float | None) -> Trial:
+        answers = [self._ask(each, task, timeout) for each in self.connections]
+        first, unstable = answers[0], changes(task, answers) if len(answers) > 1 else None
+        if isinstance(first, WorkerError):
+            return Trial(task, failure=first, unstable=unstable)
+        return Trial(task, first, unstable=unstable)
+
+    def _ask(self, connection: Connection, task: Task, timeout: float | None) -> Answered:
+        begin = time.perf_counter()
+        framework = 0.0
+        try:
+            answer = connection.run(task, timeout)
+            framework = answer.seconds
+            return answer.reply
+        except WorkerError as failure:
+            framework = time.perf_counter() - begin
+            return failure
+        finally:
+            self.spent.framework += framework
+            self.spent.harness += time.perf_counter() - begin - framework
+
+    def describe(self) -> dict[str, Any]:
+        """What the header of a run says of this adapter."""
+        if self.hello is None:
+            return {"missing": self.missing or "not started"}
+        return {
+            "versions": dict(self.hello.versions),
+            "device": self.hello.device,
+            "precisions": list(self.hello.precisions),
+            "mode": self.mode,
+            "switches": dict(self.hello.switches),
+        }
+
+    def kill(self) -> None:
+        """End the workers at once and for good, from any thread."""
+        for each in self.connections:
+            each.kill()
+
+    def close(self) -> None:
+        """End the workers."""
+        for each in self.connections:
+            each.close()

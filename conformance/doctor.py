@@ -1,0 +1,161 @@
+"""Is an adapter in order? The answer to ``conformance doctor``: what is broken is told apart from what deviates.
+
+An adapter is *broken* if it does not keep to its contract in tasks that leave no room for opinion
+(`conformance.smoke`): it crashes, raises, shows tensors of the wrong name, shape or format, forgets the optimizer, or
+answers the same task differently the second time.  If it keeps to the contract and the numbers are others all the
+same, the *framework* deviates, provided that the adapter's reproduction script, which runs without the harness, shows
+these numbers too.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from conformance.adapter import Reply, Task
+from conformance.asked import connect
+from conformance.connection import Connection, HarnessError, Hello
+from conformance.discovery import Reference, get_adapter
+from conformance.errors import Undefined, WorkerError, WorkerMissing
+from conformance.operation import get_operation
+from conformance.replay import Replay
+from conformance.smoke import RATE, SMOKE, Smoke
+from conformance.stability import changes
+from conformance.verdict import describe, judge
+
+STATES = ("healthy", "deviates", "broken", "missing")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is the matter with an operation: ``broken``, ``deviates``, or ``unsupported``."""
+
+    operation: str
+    state: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One adapter: its state, what it says of itself, and what was found."""
+
+    adapter: str
+    state: str
+    message: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    answered: int = 0
+    findings: tuple[Finding, ...] = ()
+
+    def text(self) -> str:
+        """The diagnosis for a terminal."""
+        if self.state == "missing":
+            return f"{self.adapter}: missing: {self.message}"
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        first = f"{self.adapter}: {self.state}; {self.answered} of {len(SMOKE)} operations answer"
+        lines = [f"{first}; started in {self.seconds:.1f} s; {versions}"]
+        return "\n".join([*lines, *(f"    {each.operation}: {each.state}: {each.message}" for each in self.findings)])
+
+
+def examine(name: str, mode: str = "", **options: Any) -> Diagnosis:
+    """Put the smoke tasks to an adapter, each twice; the options are those of a `Connection`."""
+    reference = Reference.of(name)
+    begin = time.perf_counter()
+    with connect(reference, **options) as connection:
+        try:
+            hello = connection.start()
+        except WorkerMissing as reason:
+            return Diagnosis(name, "missing", str(reason))
+        seconds = time.perf_counter() - begin
+        findings = [finding for smoke in SMOKE for finding in _examine(smoke, reference, connection, hello, mode)]
+    silent = {each.operation for each in findings if each.state == "unsupported"}
+    state = max((each.state for each in findings if each.state in STATES), key=STATES.index, default="healthy")
+    return Diagnosis(name, state, "", hello.versions, seconds, len(SMOKE) - len(silent), tuple(findings))
+
+
+def _examine(smoke: Smoke, reference: Reference, connection: Connection, hello: Hello, mode: str) -> Iterator[Finding]:
+    for precision in hello.precisions:
+        for task in smoke.tasks(precision, mode):
+            try:
+                replies = [connection.run(task).reply for _ in range(2)]
+            except (WorkerError, HarnessError) as failure:
+                last = str(failure).strip().splitlines()[-1]
+                yield Finding(smoke.operation, "broken", f"{precision}: {last}")
+                return
+            state, message = _state(task, replies, reference)
+            if state != "healthy":
+                yield Finding(smoke.operation, state, message if state == "unsupported" else f"{precision}: {message}")
+                return
+
+
+def _state(task: Task, replies: Sequence[Reply], reference: Reference) -> tuple[str, str]:
+    reply = replies[0]
+    if reply.unsupported:
+        return "unsupported", reply.unsupported
+    if reply.raised:
+        return "broken", f"it raised {reply.raised.kind}: {reply.raised.message}"
+    phase = "train" if task.train else "predict"
+    if fault := _fault(task, reply, phase):
+        return "broken", fault
+    if change := changes(task, replies).get(phase):
+        return "broken", f"the same task has another answer the second time: {change}"
+    deviating = [each for each in judge([Replay(task, reply)], phase) if each.verdict != "conforms"]
+    if not deviating:
+        return "healthy", ""
+    told = "; ".join(f"{each.name}: {describe(each.dialect) if each.dialect else each.verdict}" for each in deviating)
+    if all(each.dialect for each in deviating) or _script_agrees(task, reply, reference):
+        return "deviates", told
+    return "broken", f"{told}; and its own script, which runs without the harness, shows other numbers"
+
+
+def _fault(task: Task, reply: Reply, phase: str) -> str:
+    """How a reply breaks the contract, whatever the framework computes; empty if it does not."""
+    replay = Replay(task, reply)
+    try:
+        expected = replay.reference(1 if phase == "train" else 0, {})
+    except Undefined as reason:
+        return str(reason)
+    trace = reply.train[0] if reply.train else reply.predict or {}
+    missing = [name for name in expected if "." not in name and name not in trace]
+    if missing:
+        return f"it does not show {', '.join(missing)}"
+    for name, actual in trace.items():
+        if name not in expected and name.partition(".")[0] not in task.tensors:  # a slot may have any name
+            return f"it shows a tensor {name!r}, which there is not; known: {', '.join(sorted(expected))}"
+        if actual.dtype != task.precision:
+            return f"{name} is in {actual.dtype}, expected {task.precision}"
+        if name in expected and actual.shape != expected[name].shape:
+            return f"{name} has the shape {list(actual.shape)}, expected {list(expected[name].shape)}"
+    return _forgotten(task, trace)
+
+
+def _forgotten(task: Task, trace: dict[str, Any]) -> str:
+    """A weight that gradient descent did not move as its own gradient says."""
+    if task.train is None or task.train.optimizer is None:
+        return ""
+    for name in get_operation(task.operation).of_role("weight"):
+        gradient = trace.get(f"{name}.gradient")
+        if gradient is not None and np.any(gradient) and np.array_equal(trace[name], task.tensors[name]):
+            return f"{name} is not trained: its gradient is not 0, and with a learning rate of {RATE} it stays as it is"
+    return ""
+
+
+_NUMBER = re.compile(r"-?\d+\.?\d*(?:e[+-]?\d+)?")
+
+
+def _script_agrees(task: Task, reply: Reply, reference: Reference) -> bool:
+    """Whether the reproduction script prints the numbers that the adapter showed."""
+    script = get_adapter(reference.name).script(task)
+    command = [reference.python or sys.executable, "-c", script]
+    printed = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False).stdout
+    numbers = np.array([float(each) for each in _NUMBER.findall(printed)])
+    shown = {**(reply.train[-1] if reply.train else {}), **(reply.predict or {})}
+    values = [each for name, array in shown.items() if "." not in name for each in np.ravel(array)]
+    return all(np.isclose(numbers, each, rtol=1e-6, atol=1e-8).any() for each in values)

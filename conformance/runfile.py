@@ -1,0 +1,338 @@
+"""The run file: one JSON line per outcome behind a header; written whole or not at all.
+
+While a run is under way, a journal stands beside it (``run.jsonl.partial``), to which each outcome is appended as soon
+as there is one: it survives the end of the process, however it ends, and a later run goes on from it.  A journal is a
+run file too, with one more kind of line: what is known of an adapter once it has started.
+
+Outcomes stay in the file that holds them: in memory is what an overview shows of them, however many they are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import IO, Any, NoReturn, Self, TypeAlias, get_args, get_origin, get_type_hints
+
+from conformance.errors import RunFileError, UsageError, nearest
+from conformance.results import NOT_FINITE, SCHEMA_VERSION, VERDICTS, Header, KeptOutcome, Outcome, Run, line, restore
+
+FILE_NAME = "run.jsonl"
+PathLike: TypeAlias = str | os.PathLike[str]
+Key: TypeAlias = tuple[str, str, str]
+
+
+# --- writing --------------------------------------------------------------------------------------------------------
+
+
+def write_whole(path: PathLike, parts: Iterable[str]) -> None:
+    """Write a file beside its place, then rename it: a reader sees the old file or the new one, never half of it."""
+    target = Path(path)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            file.writelines(parts)
+        beside.replace(target)
+    except OSError as error:
+        raise RunFileError(f"{target}: cannot be written: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            beside.unlink()
+
+
+def write(path: PathLike, header: Header, outcomes: Iterable[Outcome]) -> None:
+    """Write a run file, whole or not at all."""
+    write_whole(path, map(line, (header, *outcomes)))
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f"{path.name}.partial")
+
+
+class Journal:
+    """What a run has measured so far, kept in ``NAME.partial`` beside the run file until the run is whole."""
+
+    def __init__(self, path: PathLike, header: Header) -> None:
+        self._begin(Path(path), "w+b")
+        self._write(replace(header, partial=True))
+
+    @classmethod
+    def resume(cls, path: PathLike) -> Self:
+        """Go on from what a run has left that broke off: a journal, or a run file that says that it is partial.
+
+        Raises `UsageError` where there is neither.
+        """
+        made, target = cls.__new__(cls), Path(path)
+        earlier = next((each for each in (_partial(target), target) if each.exists()), None)
+        if earlier is None:
+            raise UsageError(f"there is nothing to go on from: neither {_partial(target)} nor {target} exists")
+        read(earlier)  # refuse what is no run file before touching it
+        if earlier != _partial(target):
+            earlier.replace(_partial(target))
+        made._begin(target, "r+b")
+        made._take_over()
+        return made
+
+    def _begin(self, path: Path, mode: str) -> None:
+        self.path, self.partial = path, _partial(path)
+        self.kept: dict[Key, KeptOutcome] = {}
+        self.earlier: Header | None = None
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: IO[bytes] = self.partial.open(mode, buffering=0)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _take_over(self) -> None:
+        content = _Content(self.partial, self._file)
+        self.earlier = content.header
+        self.kept = {each.key: each for each in content.outcomes}
+        self._file.truncate(content.end)  # the line in which the process ended
+        self._file.seek(content.end)
+
+    def append(self, outcome: Outcome) -> None:
+        """Keep an outcome: it survives the end of this process, however it ends."""
+        start = self._file.tell()
+        self._write(outcome)
+        self.kept[outcome.key] = KeptOutcome(outcome, _Line(self._file, start, self._file.tell() - start))
+
+    def describe(self, adapter: str, about: Mapping[str, Any]) -> None:
+        """Keep what is known of an adapter now that it has started."""
+        self._write({"adapter": adapter, "about": about})
+
+    def drop(self, unwanted: Callable[[Key], bool]) -> None:
+        """Forget outcomes of the earlier run."""
+        for key in [*filter(unwanted, self.kept)]:
+            del self.kept[key]
+
+    def close(self, header: Header, order: Callable[[Key], Any]) -> Run:
+        """Write the run file with the outcomes in their order, and remove the journal."""
+        run = Run(header, tuple(self.kept[key] for key in sorted(self.kept, key=order)))
+        write(self.path, run.header, run.outcomes)
+        self.partial.unlink(missing_ok=True)
+        return run
+
+    def _write(self, value: object) -> None:
+        try:
+            self._file.write(line(value).encode())
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> RunFileError:
+        return RunFileError(f"{self.partial}: cannot be written: {error.strerror or error}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of an open file, which stays readable when the file's name is taken by another."""
+
+    file: IO[bytes]
+    start: int
+    length: int
+
+    def text(self) -> str:
+        return os.pread(self.file.fileno(), self.length, self.start).decode("utf-8")
+
+    def outcome(self) -> Outcome:
+        made: Outcome = _record(Outcome)(_DECODER.decode(self.text()))
+        return made
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+def read(path: PathLike) -> Run:
+    """Read a run file, or the one in a folder; raises `RunFileError` with file, line and reason."""
+    file = Path(path)
+    if file.is_dir():
+        file /= FILE_NAME
+    try:
+        content = _Content(file, file.open("rb"))
+    except FileNotFoundError:
+        hint = f"; a run that broke off left {_partial(file)}" if _partial(file).exists() else ""
+        raise RunFileError(f"{file}: there is no such run file{hint}") from None
+    except OSError as error:
+        raise RunFileError(f"{file}: cannot be read: {error.strerror or error}") from error
+    return Run(content.header, tuple(content.outcomes))
+
+
+class _Content:
+    """What a run file holds. ``end`` is where its last whole line ends."""
+
+    def __init__(self, path: Path, file: IO[bytes]) -> None:
+        self._path, self._file = path, file
+        self.outcomes: list[KeptOutcome] = []
+        self.end = 0
+        header: Header | None = None
+        for number, start, text in self._lines():
+            value = _parsed(path, number, text)
+            if header is None:
+                header = _header(path, number, value)
+            elif isinstance(value, dict) and value.keys() == {"adapter", "about"}:
+                header.adapters[value["adapter"]] = value["about"]
+            else:
+                outcome = _made(Outcome, path, number, value)
+                self.outcomes.append(KeptOutcome(outcome, _Line(file, start, len(text))))
+        if header is None:
+            raise RunFileError(f"{path}:1: the file is empty, expected the header of a run")
+        self.header = header
+
+    def _lines(self) -> Iterator[tuple[int, int, bytes]]:
+        self._file.seek(0)
+        journal = self._path.name.endswith(".partial")
+        for number, text in enumerate(self._file, 1):
+            if journal and not text.endswith(b"\n"):
+                return  # the process ended in this line
+            if text.strip():
+                yield number, self.end, text
+            self.end += len(text)
+
+
+def _parsed(file: Path, number: int, line: bytes) -> Any:
+    try:
+        return _DECODER.decode(line.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        if not line.endswith(b"\n"):
+            hint = "the run is partial, and readable without this line" if number > 1 else "nothing of it is left"
+            raise RunFileError(f"{file}:{number}: the file is truncated in this line; {hint}") from None
+        raise RunFileError(f"{file}:{number}: not JSON: {error}") from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON number, expected it as a string")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+
+
+def _header(file: Path, number: int, value: Any) -> Header:
+    if not isinstance(value, dict) or "schema" not in value:
+        raise RunFileError(f"{file}:{number}: not a run file: expected a header with 'schema'")
+    schema = value["schema"]
+    if isinstance(schema, int) and schema > SCHEMA_VERSION:
+        reason = f"the run file has the schema {schema}, newer than {SCHEMA_VERSION}: a newer conformance wrote it"
+        raise RunFileError(f"{file}:{number}: {reason}")
+    if schema != SCHEMA_VERSION:
+        raise RunFileError(f"{file}:{number}: schema: {schema!r}, expected {SCHEMA_VERSION}")
+    header: Header = _made(Header, file, number, value)
+    return header
+
+
+def _made(kind: type, file: Path, number: int, value: Any) -> Any:
+    try:
+        return _record(kind)(value)
+    except ValueError as error:
+        raise RunFileError(f"{file}:{number}: {error}") from None
+
+
+_Reader: TypeAlias = Callable[[Any], Any]
+"""Checks a JSON value and makes of it what a field holds; raises ValueError with what was expected."""
+
+
+@cache
+def _record(kind: type) -> _Reader:
+    """The reader of a dataclass: every field by its annotation."""
+    hints = get_type_hints(kind)
+    readers = {each.name: _reader_of_field(each.name, hints[each.name]) for each in fields(kind)}
+    required = {each.name for each in fields(kind) if each.default is MISSING and each.default_factory is MISSING}
+
+    def read_record(value: Any) -> Any:
+        _expect(isinstance(value, dict), value, "an object")
+        if missing := required - value.keys():
+            raise ValueError(f"a field is missing: {', '.join(sorted(missing))}")
+        made = {}
+        for name, item in value.items():
+            if name not in readers:
+                raise ValueError(f"there is no field {name!r}; {nearest(name, readers)}")
+            try:
+                made[name] = readers[name](item)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+        return kind(**made)
+
+    return read_record
+
+
+def _reader_of_field(name: str, hint: Any) -> _Reader:
+    reader = _reader(hint)
+    if name == "verdict":
+        return _verdict
+    if name in ("parameters", "learned", "rivals"):  # numbers at unknown depth, which may not be finite
+        return lambda value: restore(reader(value))
+    return reader
+
+
+def _reader(hint: Any) -> _Reader:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if isinstance(hint, type) and is_dataclass(hint):
+        return _record(hint)
+    if origin is UnionType:
+        return _optional(_reader(next(each for each in arguments if each is not NoneType)))
+    if origin is tuple:
+        return _items(_reader(arguments[0]))
+    if origin is dict:
+        return _mapping(_reader(arguments[1]))
+    return _SCALARS[hint]
+
+
+def _optional(reader: _Reader) -> _Reader:
+    return lambda value: None if value is None else reader(value)
+
+
+def _items(reader: _Reader) -> _Reader:
+    def read_items(value: Any) -> tuple[Any, ...]:
+        _expect(isinstance(value, list), value, "a list")
+        return tuple(map(reader, value))
+
+    return read_items
+
+
+def _mapping(reader: _Reader) -> _Reader:
+    def read_mapping(value: Any) -> dict[str, Any]:
+        _expect(isinstance(value, dict), value, "an object")
+        return {key: reader(each) for key, each in value.items()}
+
+    return read_mapping
+
+
+def _exactly(kind: type, name: str) -> _Reader:
+    def read_scalar(value: Any) -> Any:
+        _expect(type(value) is kind, value, name)
+        return value
+
+    return read_scalar
+
+
+def _float(value: Any) -> float:
+    if isinstance(value, str) and value in NOT_FINITE:
+        return NOT_FINITE[value]
+    _expect(type(value) in (float, int), value, 'a number, "NaN", "Infinity" or "-Infinity"')
+    number: float = value  # a whole number stays one, so that it is written as it was
+    return number
+
+
+def _verdict(value: Any) -> Any:
+    if value not in VERDICTS:
+        raise ValueError(f"there is no verdict {value!r}; {nearest(str(value), VERDICTS)}")
+    return value
+
+
+_SCALARS: dict[Any, _Reader] = {
+    Any: lambda value: value,
+    str: _exactly(str, "text"),
+    bool: _exactly(bool, "true or false"),
+    int: _exactly(int, "a whole number"),
+    float: _float,
+}
+
+
+def _expect(holds: bool, value: Any, what: str) -> None:
+    if not holds:
+        shown = json.dumps(value)
+        raise ValueError(f"{shown if len(shown) < 60 else shown[:60] + '...'}, expected {what}")

@@ -1,0 +1,154 @@
+"""Adapters that compute the formulas in NumPy, and are wrong on purpose, each in one way."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from conformance.adapter import Arrays, Session, Task
+from conformance.adapters.numpy import NumPy
+
+
+class _Changed(Session):
+    """A session of another one's, whose predictions pass through a function."""
+
+    def __init__(self, session: Session, change: Callable[[Arrays], Arrays]) -> None:
+        self.session, self.parameters = session, session.parameters
+        self.change = change
+
+    def step(self, number: int) -> Arrays:
+        return self.session.step(number)
+
+    def predict(self) -> Arrays:
+        return self.change(self.session.predict())
+
+
+class Right(NumPy):
+    """Right in everything; called by the name of this file."""
+
+
+class Waits(NumPy):
+    """Takes its time, and tells in a file that it has begun."""
+
+    def open(self, task: Task) -> Session:
+        time.sleep(float(os.environ.get("CONFORMANCE_TEST_WAIT", "0.2")))
+        return super().open(task)
+
+
+class FirstTimeOnly(NumPy):
+    """The first process that loads it is off by one unit in the last place; a file tells which one that was."""
+
+    def load(self, threads: int) -> None:
+        super().load(threads)
+        file = os.environ["CONFORMANCE_TEST_FILE"]
+        self.first = not os.path.exists(file)
+        with open(file, "a"):
+            pass
+
+    def open(self, task: Task) -> Session:
+        def change(trace: Arrays) -> Arrays:
+            return {name: np.nextafter(each, np.inf) if self.first else each for name, each in trace.items()}
+
+        return _Changed(super().open(task), change)
+
+
+class FailsFirst(FirstTimeOnly):
+    """The first process that loads it raises, the others do not."""
+
+    def open(self, task: Task) -> Session:
+        def change(trace: Arrays) -> Arrays:
+            if self.first:
+                raise RuntimeError("not this time")
+            return trace
+
+        return _Changed(NumPy.open(self, task), change)
+
+
+class OnlyFloat32(NumPy):
+    """Has one precision."""
+
+    precisions = ("float32",)
+
+
+# --- broken, for the doctor -----------------------------------------------------------------------------------------
+
+
+class WrongName(NumPy):
+    """Shows its prediction under another name."""
+
+    def open(self, task: Task) -> Session:
+        return _Changed(
+            super().open(task), lambda trace: {"output" if name == "y" else name: trace[name] for name in trace}
+        )
+
+
+class WrongShape(NumPy):
+    """Forgets to turn its layout back."""
+
+    def open(self, task: Task) -> Session:
+        return _Changed(super().open(task), lambda trace: {name: each.T for name, each in trace.items()})
+
+
+class WrongFormat(NumPy):
+    """Answers in float64, whatever the precision under test."""
+
+    def open(self, task: Task) -> Session:
+        return _Changed(
+            super().open(task), lambda trace: {name: each.astype("float64") for name, each in trace.items()}
+        )
+
+
+class Aborts(NumPy):
+    """Ends with the first softmax."""
+
+    def open(self, task: Task) -> Session:
+        if task.operation == "softmax":
+            os.abort()
+        return super().open(task)
+
+
+class ForgetsTheOptimizer(NumPy):
+    """Trains without the optimizer."""
+
+    def open(self, task: Task) -> Session:
+        train = replace(task.train, optimizer=None) if task.train else None
+        return super().open(replace(task, train=train))
+
+
+class Remembers(NumPy):
+    """Goes on from the task before: every second answer is another one."""
+
+    times = 0
+
+    def open(self, task: Task) -> Session:
+        self.times += 1
+        return _Changed(super().open(task), lambda trace: {name: each + self.times % 2 for name, each in trace.items()})
+
+
+class Different(NumPy):
+    """Shows numbers that its own script does not."""
+
+    def open(self, task: Task) -> Session:
+        change = (lambda trace: {"y": trace["y"] + 1}) if task.operation == "dense" else (lambda trace: trace)
+        return _Changed(super().open(task), change)
+
+
+class DrivesADeviatingFramework(Different):
+    """Shows the numbers of its framework, which adds one to every dense layer; its script shows them too."""
+
+    def script(self, task: Task) -> str:
+        return super().script(task).replace("print(name, each", "print(name, each + 1")
+
+
+class DrivesADialect(NumPy):
+    """Its framework's squared error is half the square."""
+
+    def open(self, task: Task) -> Session:
+        factor = 0.5 if task.operation == "mean_squared_error" else 1.0
+        return _Changed(
+            super().open(task), lambda trace: {name: each * each.dtype.type(factor) for name, each in trace.items()}
+        )

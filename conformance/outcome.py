@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -300,17 +300,28 @@ def _rows(case: Case, judgement: Judgement) -> list[TensorResult]:
     return rows
 
 
-_own_ends: WeakKeyDictionary[Case, dict[Any, tuple[Trace, Trace | None]]] = WeakKeyDictionary()
-"""The ends of the formula's own runs, by precision and parameters: the same for every adapter."""
+_own_ends: dict[tuple[Case, str, str], tuple[Trace, Trace | None]] = {}
+"""The ends of the formula's own runs, by precision and parameters, which are the same for every adapter."""
+_own_ends_lock = threading.Lock()
+MOST_OWN_ENDS = 256
+"""How many of them are kept: adapters go through the cases side by side, some faster than others."""
+
+
+def _own_end(case: Case, replay: Replay) -> tuple[Trace, Trace | None]:
+    key = (case, replay.task.precision, repr(sorted(replay.parameters.items())))
+    known = _own_ends.get(key)
+    if known is None:
+        known = replay.own_end()
+        with _own_ends_lock:
+            if len(_own_ends) >= MOST_OWN_ENDS:
+                del _own_ends[next(iter(_own_ends))]
+            _own_ends[key] = known
+    return known
 
 
 def _drift(case: Case, replay: Replay, name: str, phase: str) -> float | None:
     """How far the framework's last value lies from the formula's own run from the start; None if there is none."""
-    known = _own_ends.setdefault(case, {})
-    key = (replay.task.precision, repr(sorted(replay.parameters.items())))
-    if key not in known:
-        known[key] = replay.own_end()
-    step, prediction = known[key]
+    step, prediction = _own_end(case, replay)
     ours, theirs = (prediction, replay.reply.predict) if phase == "predict" else (step, replay.reply.train[-1])
     if (
         not ours

@@ -139,6 +139,11 @@ class KeptOutcome(Outcome):
     __hash__ = None  # type: ignore[assignment]
 
 
+def whole(outcome: Outcome) -> Outcome:
+    """The outcome itself, read once, where much is asked of it."""
+    return outcome.kept.outcome() if isinstance(outcome, KeptOutcome) else outcome
+
+
 @dataclass(frozen=True)
 class Header:
     """What a run was made with.
@@ -189,8 +194,8 @@ def to_json(value: Any) -> Any:
         return [to_json(each) for each in value]
     if isinstance(value, Mapping):
         return {str(key): to_json(value[key]) for key in sorted(value, key=str)}
-    if isinstance(value, KeptOutcome):
-        value = value.kept.outcome()
+    if isinstance(value, Outcome):
+        value = whole(value)
     if is_dataclass(value):
         return {name: to_json(each) for name, each in vars(value).items()}
     if hasattr(value, "tolist"):  # NumPy, which need not be imported for this

@@ -22,7 +22,7 @@ from conformance.report.overview import (
     tally,
     undeclared,
 )
-from conformance.results import Outcome, Run, TensorResult
+from conformance.results import Outcome, Run, TensorResult, whole
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -242,5 +242,6 @@ def _environment() -> Environment:
         power=words.power,
         reproduction=words.reproduction,
         sign=sign,
+        whole=whole,
     )
     return environment

@@ -19,7 +19,7 @@ from conformance.report.words import (
     printable,
     reproduction,
 )
-from conformance.results import Outcome, Run, TensorResult
+from conformance.results import Outcome, Run, TensorResult, whole
 
 
 def matrix(run: Run) -> str:
@@ -54,6 +54,7 @@ def failure(outcome: Outcome) -> str:
     formula = computed(outcome.verdict, outcome.dialect)
     verdict = f"{outcome.verdict} ({inline(formula)})" if formula else outcome.verdict
     where = ", ".join(map(inline, outcome.key))
+    outcome = whole(outcome)
     lines = [f"{GLYPHS[outcome.verdict]} {where}: {verdict}"]
     if outcome.worst:
         lines += _tensor(outcome.worst)

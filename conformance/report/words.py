@@ -133,7 +133,8 @@ def literal(value: Any) -> str:
 
 def reproduction(outcome: Outcome) -> str:
     """The command that writes a script with the same numbers."""
-    return f"conformance repro {shlex.quote(outcome.case)} --adapter {shlex.quote(outcome.adapter)}"
+    mode = f" --mode {outcome.mode}" if outcome.mode else ""
+    return f"conformance repro {shlex.quote(outcome.case)} --adapter {shlex.quote(outcome.adapter)}{mode}"
 
 
 def warnings(run: Run) -> list[str]:
@@ -141,6 +142,5 @@ def warnings(run: Run) -> list[str]:
     found = ["This run is partial: it was interrupted, and not every case was measured."] if run.header.partial else []
     for name, adapter in sorted(run.header.adapters.items()):
         if "missing" in adapter:
-            install = f"; to install it: {adapter['install']}" if adapter.get("install") else ""
-            found.append(f"The adapter {name} is missing: {adapter['missing']}{install}")
+            found.append(f"The adapter {name} is missing: {adapter['missing']}")
     return found

@@ -46,8 +46,9 @@ def hostile() -> Run:
     bad = replace(bad, verdict="dialect", dialect=knobs, message=f"{HOSTILE}\n{CONTROL}", tensors=(wrong,))
     made = run(bad, outcome(), platform={HOSTILE: HOSTILE}, time=HOSTILE)
     adapters: dict[str, Any] = {
-        HOSTILE: {"versions": {HOSTILE: HOSTILE}, "device": HOSTILE, "precisions": [HOSTILE]},
-        "gone": {"missing": HOSTILE, "install": HOSTILE},
+        HOSTILE: {"versions": {HOSTILE: HOSTILE}, "device": HOSTILE, "precisions": [HOSTILE]}
+        | {"mode": HOSTILE, "switches": {HOSTILE: HOSTILE}},
+        "gone": {"missing": HOSTILE},
     }
     about = dict.fromkeys(("file", "operation", "family", "description", "yaml"), HOSTILE)
     cases = {bad.case: {**about, "references": [HOSTILE, "javascript:alert(2)"]}}
@@ -232,10 +233,10 @@ def test_an_operation_that_no_longer_exists_is_shown_by_its_name() -> None:
 
 
 def test_what_is_missing_is_said() -> None:
-    adapters = {"jax": {"missing": "jax is not installed", "install": "pip install conformance[jax]"}}
+    adapters = {"jax": {"missing": "jax is not installed: pip install 'conformance[jax]'"}}
     shown = page(run(adapters=adapters, partial=True)).words
     assert "This run is partial" in shown
-    assert "The adapter jax is missing: jax is not installed; to install it: pip install conformance[jax]" in shown
+    assert "The adapter jax is missing: jax is not installed: pip install 'conformance[jax]'" in shown
     assert "Nothing was measured." in shown
 
 
@@ -339,11 +340,11 @@ def test_junit_keeps_any_message(message: str) -> None:
 
 
 def test_junit_does_not_hide_a_missing_adapter() -> None:
-    adapters = {"jax": {"missing": "jax is not installed", "install": "pip install jax"}}
+    adapters = {"jax": {"missing": "jax is not installed: pip install jax"}}
     root = ElementTree.fromstring(junit.render(run(adapters=adapters)))
     skipped = root.find("testsuite[@name='jax']/testcase/skipped")
     assert skipped is not None
-    assert skipped.get("message") == "jax is not installed; pip install jax"
+    assert skipped.get("message") == "jax is not installed: pip install jax"
 
 
 def test_markdown_has_the_matrix_what_is_undeclared_and_the_causes() -> None:

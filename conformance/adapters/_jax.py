@@ -17,10 +17,9 @@ from conformance.script import Script, literal
 
 if TYPE_CHECKING:
     import jax
-    import jax.numpy as jnp
     import optax
 else:
-    jax, jnp, optax = lazy("jax"), lazy("jax.numpy"), lazy("optax")
+    jax, optax = lazy("jax"), lazy("optax")
 
 spellings = Spellings()
 
@@ -100,7 +99,7 @@ def array(value: Any) -> Array:
 
 
 def _tensors(arrays: Arrays) -> list[Any]:
-    return [jnp.asarray(each) for each in arrays.values()]
+    return [jax.device_put(each) for each in arrays.values()]
 
 
 def _spelled(task: Task) -> Any:
@@ -136,8 +135,8 @@ class Trained(Session):
         self.task, self.run = task, run
         self.spelling: Spelling = _spelled(task)
         self.trained, self.learned = _held(task, self.spelling)
-        self.params = {theirs: jnp.asarray(task.tensors[ours]) for ours, theirs in self.trained.items()}
-        self.batch_stats = {theirs: jnp.asarray(task.tensors[ours]) for ours, theirs in self.learned.items()}
+        self.params = {theirs: jax.device_put(task.tensors[ours]) for ours, theirs in self.trained.items()}
+        self.batch_stats = {theirs: jax.device_put(task.tensors[ours]) for ours, theirs in self.learned.items()}
         loss, optimizer = shared.parts(task)
         self.loss, self.optimizer = _loss(loss), _optimizer(optimizer, list(self.params))
         made = self.optimizer and self.optimizer.call()
@@ -157,7 +156,7 @@ class Trained(Session):
         train = self.task.train
         assert train is not None
         batch = train.batches[number - 1]
-        target = jnp.asarray(train.targets[number - 1]) if train.targets else None
+        target = jax.device_put(train.targets[number - 1]) if train.targets else None
         (y, value, self.batch_stats), (of_params, of_inputs), self.params, self.slots = self.train_step(
             self.params, self.batch_stats, self.slots, _tensors(batch), target
         )
@@ -191,16 +190,16 @@ class Applied(Session):
         self.task = task
         self.spelling: Spelling = _spelled(task)
         self.parameters = {name: read(self.spelling.call) for name, read in self.spelling.reads.items()}
-        self.variable = jnp.asarray(task.tensors["variable"])
+        self.variable = jax.device_put(task.tensors["variable"])
         self.names = {ours: each.name for ours, each in self.spelling.tensors.items() if ours in task.tensors}
         optimizer = self.spelling.call()
-        given = {theirs: jnp.asarray(task.tensors[ours]) for ours, theirs in self.names.items()}
+        given = {theirs: jax.device_put(task.tensors[ours]) for ours, theirs in self.names.items()}
         self.slots = optax.tree_utils.tree_set(optimizer.init(self.variable), **given)
         self.update = run(partial(update, optimizer))
 
     def step(self, number: int) -> Arrays:
         assert self.task.train is not None
-        gradient = jnp.asarray(self.task.train.batches[number - 1]["gradient"])
+        gradient = jax.device_put(self.task.train.batches[number - 1]["gradient"])
         self.variable, self.slots = self.update(self.variable, self.slots, gradient)
         slots = {ours: optax.tree_utils.tree_get(self.slots, theirs) for ours, theirs in self.names.items()}
         return {"variable": array(self.variable)} | {ours: array(each) for ours, each in slots.items()}
@@ -213,7 +212,7 @@ class Applied(Session):
 
 
 def _text(value: Array) -> str:
-    return f"jnp.asarray({literal(value)})"
+    return f"jax.device_put({literal(value)})"
 
 
 def _dictionary(task: Task, names: Mapping[str, str]) -> str:

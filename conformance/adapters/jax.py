@@ -191,9 +191,10 @@ XLA_FLAGS = "--xla_cpu_enable_fast_math=false"
 class Jax(Adapter):
     """JAX: jax.nn, the modules of flax.linen, gradients by jax.value_and_grad, the optimizers of optax.
 
-    Mode xla is jax.jit of a whole train step, and of a prediction; eager is the same functions without jax.jit, so
-    that XLA compiles one operation at a time (what JAX itself has under jax.jit, such as jax.nn.relu, as a whole).
-    The default is xla, which is what users do.
+    Mode xla is jax.jit of a whole train step, and of a whole prediction; eager is the same functions without jax.jit:
+    XLA then compiles one operation after the other, and as a whole only what JAX itself has under jax.jit, such as
+    jax.nn.relu.  The default is xla: it is what users do, and it takes half the time of eager over the catalogue, which
+    compiles seven times as many functions.
     """
 
     distributions = ("jax", "jaxlib", "flax", "optax")
@@ -230,7 +231,6 @@ class Jax(Adapter):
                 "",
                 "import flax.linen",
                 "import jax",
-                "import jax.numpy as jnp",
                 "import numpy as np",
                 "import optax",
             ],

@@ -193,8 +193,8 @@ class Jax(Adapter):
 
     Mode xla is jax.jit of a whole train step, and of a whole prediction; eager is the same functions without jax.jit:
     XLA then compiles one operation after the other, and as a whole only what JAX itself has under jax.jit, such as
-    jax.nn.relu.  The default is xla: it is what users do, and over the catalogue it takes less than half the time, since
-    eager compiles six times as many functions.
+    jax.nn.relu.  The default is xla: it is what users do, and over the catalogue it takes less than half the time,
+    since eager compiles six times as many functions.
     """
 
     distributions = ("jax", "jaxlib", "flax", "optax")

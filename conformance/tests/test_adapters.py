@@ -17,9 +17,9 @@ from conformance.adapter import Adapter, Array, Arrays, Part, Reply, Task, Train
 from conformance.discovery import get_adapter
 from conformance.operation import get_operation
 
-FRAMEWORKS = ("keras", "keras_ops", "tensorflow", "torch")
+FRAMEWORKS = ("jax", "keras", "keras_ops", "tensorflow", "torch")
 ON_TENSORFLOW = ("keras", "keras_ops", "tensorflow")
-WITH_OPTIMIZERS = ("keras", "tensorflow", "torch")
+WITH_OPTIMIZERS = ("jax", "keras", "tensorflow", "torch")
 PRECISIONS = ("float32", "float64")
 
 _LOADED: dict[str, Adapter] = {}
@@ -126,10 +126,10 @@ import sys, numpy as np
 from conformance.adapter import Task
 from conformance.discovery import adapter_names, get_adapter
 task = Task("c", "softmax", "activation", "float32", {"axis": -1}, predict={"x": np.zeros((1, 2), "float32")})
-for name in ("keras", "keras_ops", "tensorflow", "torch"):
+for name in ("jax", "keras", "keras_ops", "tensorflow", "torch"):
     assert name in adapter_names()
     get_adapter(name).script(task)
-print({"keras", "tensorflow", "torch"} & set(sys.modules))
+print({"flax", "jax", "keras", "optax", "tensorflow", "torch"} & set(sys.modules))
 """
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout == "set()\n"
@@ -347,7 +347,7 @@ def test_conv2d_pads_at_the_end(adapter: Adapter) -> None:
     close(predicted(adapter, task).ravel(), [21, 32, 43, 54, 65, 6])
 
 
-@pytest.mark.parametrize("name", ON_TENSORFLOW)
+@pytest.mark.parametrize("name", ["jax", *ON_TENSORFLOW])
 def test_conv2d_with_strides_pads_at_the_end(name: str) -> None:
     x, kernel = np.arange(1.0, 7).reshape(1, 1, 6, 1), np.array([1.0, 10, 100]).reshape(1, 3, 1, 1)
     task = ask(
@@ -385,7 +385,7 @@ def test_gelu_and_its_approximation(adapter: Adapter) -> None:
     tanh = x / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
     close(predicted(adapter, ask("gelu", {"approximate": "none"}, predict={"x": x})), exact)
     close(predicted(adapter, ask("gelu", {"approximate": "tanh"}, predict={"x": x})), tanh)
-    close(predicted(adapter, ask("gelu", predict={"x": x})), tanh if adapter.name == "keras_ops" else exact)
+    close(predicted(adapter, ask("gelu", predict={"x": x})), tanh if adapter.name in ("jax", "keras_ops") else exact)
 
 
 def test_a_step_of_an_activation(adapter: Adapter) -> None:
@@ -452,7 +452,7 @@ def test_sgd_with_momentum_and_a_learning_rate_that_changes(stepping: Adapter, n
         close(trace["variable"], variable)
 
 
-@pytest.mark.parametrize("name", ["keras", "torch"])
+@pytest.mark.parametrize("name", ["jax", "keras", "torch"])
 def test_a_velocity_to_start_from(name: str) -> None:
     first, _ = steps_of(load(name), "sgd", {"velocity": [8, 16]}, learning_rate=1, momentum=0.5)
     sign = -1 if name == "keras" else 1
@@ -469,7 +469,7 @@ def test_two_steps_of_adam(stepping: Adapter) -> None:
         second = 0.75 * second + 0.25 * gradient**2
         root = math.sqrt(1 - 0.75**step)
         # Keras and TensorFlow add the paper's epsilon-hat, before the correction
-        epsilon = 0.125 if stepping.name == "torch" else 0.125 / root
+        epsilon = 0.125 if stepping.name in ("jax", "torch") else 0.125 / root
         variable = variable - 0.5 * first / (1 - 0.5**step) / (np.sqrt(second) / root + epsilon)
         close(trace["first_moment"], first)
         close(trace["second_moment"], second)
@@ -478,7 +478,8 @@ def test_two_steps_of_adam(stepping: Adapter) -> None:
 
 def test_weight_decay() -> None:
     decayed = {
-        name: steps_of(load(name), "sgd", {}, learning_rate=0.5, weight_decay=0.25) for name in ("keras", "torch")
+        name: steps_of(load(name), "sgd", {}, learning_rate=0.5, weight_decay=0.25)
+        for name in ("jax", "keras", "torch")
     }
     for traces in decayed.values():  # decoupled and L2 are the same without momentum
         close(traces[0]["variable"], np.array([3, 4]) * (1 - 0.125) - 0.5 * GRADIENTS[0])
@@ -487,6 +488,9 @@ def test_weight_decay() -> None:
 # --- defaults, refusals, exceptions ---------------------------------------------------------------------------------
 
 DEFAULTS = [
+    ("jax", "batch_normalization", {"epsilon": 1e-5, "momentum": 0.99}),
+    ("jax", "layer_normalization", {"epsilon": 1e-6}),
+    ("jax", "gelu", {"approximate": "tanh"}),
     ("torch", "batch_normalization", {"epsilon": 1e-5, "momentum": 0.9}),
     ("keras", "batch_normalization", {"epsilon": 1e-3, "momentum": 0.99}),
     ("keras_ops", "batch_normalization", {"epsilon": 1e-3, "momentum": 0.99}),
@@ -534,6 +538,9 @@ def test_given_parameters_are_passed(adapter: Adapter) -> None:
 
 
 REFUSED = [
+    ("jax", "sgd", {"dampening": 0.5, "momentum": 0.5, "learning_rate": 1}, "no dampening"),
+    ("jax", "sgd", {}, "no default learning rate"),
+    ("jax", "adam", {}, "no default learning rate"),
     ("torch", "conv2d", {"padding": "same", "strides": 2}, "torch.nn.Conv2d has no padding='same' with strides"),
     ("keras", "conv2d", {"strides": 2, "dilation": [1, 2]}, "keras.layers.Conv2D has no strides > 1 together"),
     ("keras_ops", "conv2d", {"strides": [1, 2], "dilation": 2}, "keras.ops.conv has no strides > 1 together"),
@@ -606,7 +613,7 @@ def test_torch_wants_more_than_one_value_per_channel() -> None:
     raised = load("torch").run(task).raised
     assert raised is not None
     assert (raised.phase, raised.step, raised.kind) == ("train", 1, "ValueError")
-    for name in ON_TENSORFLOW:
+    for name in ("jax", *ON_TENSORFLOW):
         close(answer(load(name), task).train[0]["y"], [[0.0]])
 
 
@@ -644,7 +651,7 @@ def scripted_tasks(name: str) -> list[Task]:
                 {"variable": [3.0, 4], "velocity": [0, 0] if name == "tensorflow" else [1, 2]},
                 batches=[{"gradient": each} for each in GRADIENTS],
             ),
-            small_task("adam"),
+            small_task("adam", **({"learning_rate": 0.5} if name == "jax" else {})),
         ]
     return tasks
 

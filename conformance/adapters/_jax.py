@@ -1,0 +1,296 @@
+"""How a JAX user trains and predicts: the functions that run and that a script shows, the sessions, the scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conformance.adapter import Array, Arrays, Call, Part, Session, Spelling, Spellings, Task, lazy
+from conformance.adapters import _tensorflow as shared
+from conformance.adapters._tensorflow import Local, listing
+from conformance.errors import Unsupported
+from conformance.script import Script, literal
+
+if TYPE_CHECKING:
+    import jax
+    import optax
+else:
+    jax, optax = lazy("jax"), lazy("optax")
+
+spellings = Spellings()
+
+
+# --- spelling -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Layer(Spelling):
+    """A spelling by a module of flax.linen: ``call`` makes the one that predicts, and trains if ``train`` is not given.
+
+    ``states`` are the tensors that it keeps in the collection batch_stats; the others are its params.
+    """
+
+    train: Call | None = None
+    states: Sequence[str] = ()
+
+
+class Composed(Call):
+    """A call of which some arguments are calls, as a chain of optax is made."""
+
+    def __call__(self, *first: Any) -> Any:
+        arguments = {name: _made(each) for name, each in self.arguments.items()}
+        return Call(self.name, *map(_made, self.positional), **arguments)(*first)
+
+    __repr__ = Call.__str__  # an argument is written as it is called
+
+
+def _made(argument: Any) -> Any:
+    if isinstance(argument, list):
+        return [_made(each) for each in argument]
+    return argument() if isinstance(argument, Composed) else argument
+
+
+# --- what a user writes; these functions stand in the reproduction script as they are -------------------------------
+
+
+def layer(module: Any, params: Any, batch_stats: Any, x: Any) -> tuple[Any, Any]:
+    """A module in training: its results and its new statistics."""
+    y, updated = module.apply({"params": params, "batch_stats": batch_stats}, x, mutable=["batch_stats"])
+    return y, updated.get("batch_stats", {})
+
+
+def function(call: Any, params: Any, batch_stats: Any, *inputs: Any) -> tuple[Any, Any]:
+    """A function of the inputs alone, called as a module is."""
+    return call(*inputs), batch_stats
+
+
+def train_step(
+    forward: Any, loss: Any, optimizer: Any, params: Any, batch_stats: Any, slots: Any, inputs: Any, target: Any
+) -> tuple[Any, Any, Any, Any]:
+    """One step of training: results, loss and statistics; the gradients; and what the optimizer makes of them."""
+
+    def objective(params: Any, inputs: Any) -> tuple[Any, Any]:
+        y, learned = forward(params, batch_stats, *inputs)
+        value = y if loss is None else loss(y, target)
+        return value.sum(), (y, value, learned)
+
+    (_, seen), gradients = jax.value_and_grad(objective, argnums=(0, 1), has_aux=True)(params, inputs)
+    if optimizer is not None:
+        params, slots = update(optimizer, params, slots, gradients[0])
+    return seen, gradients, params, slots
+
+
+def update(optimizer: Any, params: Any, slots: Any, gradients: Any) -> tuple[Any, Any]:
+    """One step of an optimizer."""
+    updates, slots = optimizer.update(gradients, slots, params)
+    return optax.apply_updates(params, updates), slots
+
+
+# --- the sessions ---------------------------------------------------------------------------------------------------
+
+
+def array(value: Any) -> Array:
+    """A copy of JAX's array, in the dtype that it has."""
+    return np.array(value)
+
+
+def _tensors(arrays: Arrays) -> list[Any]:
+    return [jax.device_put(each) for each in arrays.values()]
+
+
+def _spelled(task: Task) -> Any:
+    return spellings.spell(task.operation, task.parameters, shared.shapes(task))
+
+
+def _loss(part: Part | None) -> Call | None:
+    return spellings.spell(part.operation, part.parameters).call if part else None
+
+
+def _optimizer(part: Part | None, params: Sequence[str]) -> Spelling | None:
+    """The optimizer of a train phase, if it has something to train."""
+    return spellings.spell(part.operation, part.parameters) if part and params else None
+
+
+def _held(task: Task, spelling: Spelling) -> tuple[dict[str, str], dict[str, str]]:
+    """The names of a module's params and of its batch_stats, theirs by ours."""
+    names = {name: spelling.tensors[name].name for name in task.tensors}
+    states = spelling.states if isinstance(spelling, Layer) else ()
+    return (
+        {ours: theirs for ours, theirs in names.items() if ours not in states},
+        {ours: theirs for ours, theirs in names.items() if ours in states},
+    )
+
+
+class Trained(Session):
+    """A layer, an activation or a loss, with its loss and optimizer if it is trained.
+
+    ``run`` is `jax.jit`, or what gives a function back as it is.
+    """
+
+    def __init__(self, task: Task, run: Callable[[Any], Any]) -> None:
+        self.task, self.run = task, run
+        self.spelling: Spelling = _spelled(task)
+        self.trained, self.learned = _held(task, self.spelling)
+        self.params = {theirs: jax.device_put(task.tensors[ours]) for ours, theirs in self.trained.items()}
+        self.batch_stats = {theirs: jax.device_put(task.tensors[ours]) for ours, theirs in self.learned.items()}
+        loss, optimizer = shared.parts(task)
+        self.loss, self.optimizer = _loss(loss), _optimizer(optimizer, list(self.params))
+        made = self.optimizer and self.optimizer.call()
+        self.slots = made.init(self.params) if made else None
+        if isinstance(self.spelling, Layer):
+            module = (self.spelling.train or self.spelling.call)()
+            forward, held = partial(layer, module), module
+        else:
+            forward, held = partial(function, self.spelling.call), self.spelling.call
+        self.parameters = {name: read(held) for name, read in self.spelling.reads.items()}
+        self.train_step = run(partial(train_step, forward, self.loss, made))
+
+    def _results(self, y: Any) -> Arrays:
+        return {"loss" if self.task.family == "loss" else "y": array(y)}
+
+    def step(self, number: int) -> Arrays:
+        train = self.task.train
+        assert train is not None
+        batch = train.batches[number - 1]
+        target = jax.device_put(train.targets[number - 1]) if train.targets else None
+        (y, value, self.batch_stats), (of_params, of_inputs), self.params, self.slots = self.train_step(
+            self.params, self.batch_stats, self.slots, _tensors(batch), target
+        )
+        trace = self._results(y)
+        if self.loss is not None:
+            trace["loss"] = array(value)
+        for name, gradient in zip(batch, of_inputs, strict=True):
+            if name in self.task.differentiated:
+                trace[f"{name}.gradient"] = array(gradient)
+        for ours, theirs in self.learned.items():
+            trace[ours] = array(self.batch_stats[theirs])
+        for ours, theirs in self.trained.items():
+            trace[ours], trace[f"{ours}.gradient"] = array(self.params[theirs]), array(of_params[theirs])
+        for slot, held in self.optimizer.tensors.items() if self.optimizer else ():
+            values = optax.tree_utils.tree_get(self.slots, held.name)
+            trace |= {f"{ours}.{slot}": array(values[theirs]) for ours, theirs in self.trained.items()}
+        return trace
+
+    def predict(self) -> Arrays:
+        inputs = _tensors(self.task.predict or {})
+        if not isinstance(self.spelling, Layer):
+            return self._results(self.run(partial(self.spelling.call))(*inputs))
+        variables = {"params": self.params, "batch_stats": self.batch_stats}
+        return self._results(self.run(self.spelling.call().apply)(variables, *inputs))
+
+
+class Applied(Session):
+    """An optimizer, stepped on gradients that the case gives."""
+
+    def __init__(self, task: Task, run: Callable[[Any], Any]) -> None:
+        self.task = task
+        self.spelling: Spelling = _spelled(task)
+        self.parameters = {name: read(self.spelling.call) for name, read in self.spelling.reads.items()}
+        self.variable = jax.device_put(task.tensors["variable"])
+        self.names = {ours: each.name for ours, each in self.spelling.tensors.items() if ours in task.tensors}
+        optimizer = self.spelling.call()
+        given = {theirs: jax.device_put(task.tensors[ours]) for ours, theirs in self.names.items()}
+        self.slots = optax.tree_utils.tree_set(optimizer.init(self.variable), **given)
+        self.update = run(partial(update, optimizer))
+
+    def step(self, number: int) -> Arrays:
+        assert self.task.train is not None
+        gradient = jax.device_put(self.task.train.batches[number - 1]["gradient"])
+        self.variable, self.slots = self.update(self.variable, self.slots, gradient)
+        slots = {ours: optax.tree_utils.tree_get(self.slots, theirs) for ours, theirs in self.names.items()}
+        return {"variable": array(self.variable)} | {ours: array(each) for ours, each in slots.items()}
+
+    def predict(self) -> Arrays:
+        raise Unsupported("an optimizer has no predict phase")
+
+
+# --- the scripts ----------------------------------------------------------------------------------------------------
+
+
+def _text(value: Array) -> str:
+    return f"jax.device_put({literal(value)})"
+
+
+def _dictionary(task: Task, names: Mapping[str, str]) -> str:
+    return f"{{{', '.join(f'{theirs!r}: {_text(task.tensors[ours])}' for ours, theirs in names.items())}}}"
+
+
+def _list(arrays: Arrays) -> str:
+    return f"[{', '.join(map(_text, arrays.values()))}]"
+
+
+def _run(run: str, text: str) -> str:
+    return f"{run}({text})" if run else text
+
+
+def trained_script(script: Script, task: Task, run: str) -> None:
+    """Write what `Trained` does; ``run`` is the name of what compiles, or nothing."""
+    spelling: Spelling = _spelled(task)
+    trained, learned = _held(task, spelling)
+    if isinstance(spelling.call, Local):
+        script.functions(spelling.call.function)
+    script.line(f"params = {_dictionary(task, trained)}", f"batch_stats = {_dictionary(task, learned)}")
+    if task.train:
+        _loop(script, task, spelling, trained, run)
+    if task.predict is not None:
+        inputs = ", ".join(map(_text, task.predict.values()))
+        script.line("")
+        if isinstance(spelling, Layer):
+            script.line(f"predict = {_run(run, f'{spelling.call}.apply')}")
+            script.line(f'y = predict({{"params": params, "batch_stats": batch_stats}}, {inputs})')
+        else:
+            script.line(f"predict = {_run(run, shared.partial(spelling.call))}", f"y = predict({inputs})")
+        script.line("print('predict', y, sep='\\n')")
+
+
+def _loop(script: Script, task: Task, spelling: Spelling, trained: Mapping[str, str], run: str) -> None:
+    assert task.train is not None
+    part, optimizer = shared.parts(task)
+    loss, made = _loss(part), _optimizer(optimizer, list(trained))
+    if isinstance(spelling, Layer):
+        script.functions(layer)
+        script.line(f"forward = partial(layer, {spelling.train or spelling.call})")
+    else:
+        script.functions(function)
+        script.line(f"forward = partial(function, {shared.partial(spelling.call)})")
+    script.functions(*([loss.function] if isinstance(loss, Local) else []), train_step, update)
+    script.line(f"loss = {shared.partial(loss) if loss else None}", f"optimizer = {made.call if made else None}")
+    script.line(f"step = {_run(run, 'partial(train_step, forward, loss, optimizer)')}")
+    script.line(f"slots = {'optimizer.init(params)' if made else None}")
+    script.line(listing("batches", [_list(each) for each in task.train.batches]))
+    script.line(
+        listing("targets", [_text(each) for each in task.train.targets or []] or ["None"] * len(task.train.batches))
+    )
+    script.block("""
+        for number, (inputs, target) in enumerate(zip(batches, targets)):
+            (y, value, batch_stats), gradients, params, slots = step(params, batch_stats, slots, inputs, target)
+            print(f"step {number + 1}: loss", value)
+        print("y", y, sep="\\n")
+        print("gradients of params and inputs", *gradients[0].items(), *gradients[1], sep="\\n")
+        print("params and batch_stats", *params.items(), *batch_stats.items(), sep="\\n")
+    """)
+
+
+def applied_script(script: Script, task: Task, run: str) -> None:
+    """Write what `Applied` does."""
+    assert task.train is not None
+    spelling: Spelling = _spelled(task)
+    names = {ours: each.name for ours, each in spelling.tensors.items() if ours in task.tensors}
+    given = ", ".join(f"{theirs}={_text(task.tensors[ours])}" for ours, theirs in names.items())
+    script.functions(update)
+    script.line(f"variable = {_text(task.tensors['variable'])}", f"optimizer = {spelling.call}")
+    script.line("slots = optimizer.init(variable)")
+    if given:
+        script.line(f"slots = optax.tree_utils.tree_set(slots, {given})")
+    script.line(f"step = {_run(run, 'partial(update, optimizer)')}")
+    script.line(listing("gradients", [_text(each["gradient"]) for each in task.train.batches]))
+    script.block("""
+        for number, gradient in enumerate(gradients):
+            variable, slots = step(variable, slots, gradient)
+            print(f"step {number + 1}:", variable)
+            print("  slots:", slots)
+    """)

@@ -13,7 +13,7 @@ import importlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -96,6 +96,9 @@ class Reply:
     ``train`` has one trace per step: the results of the formula, ``loss``, the gradients (``x.gradient``), and the
     weights, states and optimizer slots (``kernel``, ``kernel.velocity``) as they are after the step.  ``predict``
     is one trace.  ``parameters`` are those of the operation as the framework holds them, defaults included.
+
+    ``unsupported`` says why nothing came of the task, ``untrained`` why nothing came of its train phase alone:
+    ``predict`` is then what the framework predicts from the weights that the case gives.
     """
 
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -103,6 +106,11 @@ class Reply:
     predict: Arrays | None = None
     raised: Raised | None = None
     unsupported: str | None = None
+    untrained: str | None = None
+
+    def lacking(self, phase: str) -> str | None:
+        """Why nothing came of a phase, if the framework lacks something for it."""
+        return (self.untrained if phase == "train" else None) or self.unsupported
 
 
 # --- spelling -------------------------------------------------------------------------------------------------------
@@ -313,9 +321,16 @@ class Adapter(ABC):
         return {each: version(each) for each in self.distributions}
 
     def run(self, task: Task) -> Reply:
-        """Carry out a task. What the framework raises becomes part of the reply."""
+        """Carry out a task; of one that cannot be trained, the prediction alone, from the weights that it gives."""
         if task.mode and task.mode not in self.modes:
             return Reply(unsupported=f"no mode {task.mode}; it has {', '.join(self.modes)}")
+        reply = self._carry_out(task)
+        if reply.unsupported is None or task.train is None or task.predict is None:
+            return reply
+        return replace(self._carry_out(replace(task, train=None)), untrained=reply.unsupported)
+
+    def _carry_out(self, task: Task) -> Reply:
+        """Train and predict. What the framework raises becomes part of the reply."""
         phase, step = ("train" if task.train else "predict"), 0
         parameters: dict[str, Any] = {}
         steps: list[Arrays] = []

@@ -90,14 +90,15 @@ def _measured(
             except WorkerError as failure:
                 yield Explained(case.id, name, "", None, message=str(failure))
                 return
-            if reply.unsupported or reply.raised:
-                if reply.raised:
-                    message = f"raised {reply.raised.kind}: {reply.raised.message}"
-                    yield Explained(case.id, name, reply.raised.phase, None, message=message)
+            if reply.raised:
+                message = f"raised {reply.raised.kind}: {reply.raised.message}"
+                yield Explained(case.id, name, reply.raised.phase, None, message=message)
                 return
             replays.append(Replay(task, reply))
-    for phase in phases(case) if replays else ():
-        yield _explained(case, name, phase, replays)
+    for phase in phases(case):
+        able = [each for each in replays if not each.reply.lacking(phase)]
+        if able:
+            yield _explained(case, name, phase, able)
 
 
 def explain_observed(case: Case) -> Explained:

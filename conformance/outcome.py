@@ -11,6 +11,7 @@ import numpy as np
 
 from conformance.adapter import Part, Raised, Reply, Task, Train, same_in_every_run
 from conformance.arithmetic.bounded import Bounded
+from conformance.arithmetic.precision import PRECISIONS
 from conformance.case import Case, Declaration, Printed
 from conformance.compare import scale_of
 from conformance.discovery import Reference
@@ -157,10 +158,10 @@ def _outcome(
     failure = next((each.failure for each in trials if each.failure), None)
     if failure is not None:
         return _plain_outcome(case, adapter, phase, mode, *_broken_off(failure), declared)
-    replies = [each.reply for each in trials if each.reply]
-    unsupported = next((each.unsupported for each in replies if each.unsupported), None)
-    if unsupported is not None:
-        return _plain_outcome(case, adapter, phase, mode, "unsupported", unsupported, ())
+    lacking = {each.task.precision: reason for each in replays if (reason := each.reply.lacking(phase))}
+    replays = [each for each in replays if each.task.precision not in lacking]
+    if not replays:
+        return _plain_outcome(case, adapter, phase, mode, "unsupported", _shared_or_each(lacking), ())
     raised = {
         each.task.precision: each.reply.raised
         for each in replays
@@ -169,7 +170,7 @@ def _outcome(
     told = "; ".join(f"{precision}: {_told(each)}" for precision, each in raised.items())
     try:
         if not raised:
-            return _judged(case, adapter, phase, replays, declared)
+            return _judged(case, adapter, phase, replays, lacking, declared)
         replays[0].undefined(phase)
     except Undefined as reason:
         agrees = len(raised) == len(replays)
@@ -177,6 +178,13 @@ def _outcome(
         message = "; ".join(filter(None, (f"the formula is undefined: {reason}", told, rest)))
         return _plain_outcome(case, adapter, phase, mode, "conforms" if agrees else "error", message, declared)
     return _plain_outcome(case, adapter, phase, mode, "error", told, declared)
+
+
+def _shared_or_each(reasons: Mapping[str, str]) -> str:
+    """Reasons by precision in one text."""
+    if len(set(reasons.values())) == 1:
+        return next(iter(reasons.values()))
+    return "; ".join(f"{precision}: {reason}" for precision, reason in reasons.items())
 
 
 def _told(raised: Raised) -> str:
@@ -213,7 +221,12 @@ def _plain_outcome(
 
 
 def _judged(
-    case: Case, adapter: str, phase: str, replays: Sequence[Replay], declared: Sequence[Declaration]
+    case: Case,
+    adapter: str,
+    phase: str,
+    replays: Sequence[Replay],
+    lacking: Mapping[str, str],
+    declared: Sequence[Declaration],
 ) -> Outcome:
     judgements = judge(replays, phase, declared)
     faults = [each.fault for each in judgements if each.fault]
@@ -236,8 +249,11 @@ def _judged(
         if name in parameters
     ]
     reasons += [f"with the defaults of {adapter}: {', '.join(own)}"] if own else []
+    untrained = dict.fromkeys(each.reply.untrained for each in replays if each.reply.untrained)
+    reasons += [f"not trained before: {reason}" for reason in untrained]
     alone = [] if len(replays) > 1 else [f"judged in {replays[0].task.precision} alone"]
-    learned = replays[-1].before(0) if phase == "predict" and case.train else {}
+    alone += [f"{precision} is unsupported: {reason}" for precision, reason in lacking.items()]
+    learned = replays[-1].before(0) if phase == "predict" and replays[-1].task.train else {}
     return Outcome(
         case=case.id,
         adapter=adapter,
@@ -300,7 +316,7 @@ def _rows(case: Case, judgement: Judgement) -> list[TensorResult]:
     return rows
 
 
-_own_ends: dict[tuple[Case, str, str], tuple[Trace, Trace | None]] = {}
+_own_ends: dict[tuple[Case, str, str, str | None], tuple[Trace, Trace | None]] = {}
 """The ends of the formula's own runs, by precision and parameters, which are the same for every adapter."""
 _own_ends_lock = threading.Lock()
 MOST_OWN_ENDS = 256
@@ -308,7 +324,7 @@ MOST_OWN_ENDS = 256
 
 
 def _own_end(case: Case, replay: Replay) -> tuple[Trace, Trace | None]:
-    key = (case, replay.task.precision, repr(sorted(replay.parameters.items())))
+    key = (case, replay.task.precision, repr(sorted(replay.parameters.items())), replay.reply.untrained)
     known = _own_ends.get(key)
     if known is None:
         known = replay.own_end()
@@ -349,18 +365,23 @@ def _missing(replays: Sequence[Replay], phase: str) -> list[str]:
 def expectation_faults(case: Case, phase: str, replays: Sequence[Replay], explained: Collection[str] = ()) -> list[str]:
     """What a case says the numbers should be, compared to the digits printed.
 
-    The numbers may come from the coarsest precision of the case, so its rounding error is granted to them.
+    The numbers may come from the coarsest precision of the case, so its rounding error is granted to them, and to
+    the framework what it makes that its parameters are rounded.
     """
     expected = (case.train if phase == "train" else case.predict).expect  # type: ignore[union-attr]
-    coarsest = max((replay.precision for replay in replays), key=lambda each: each.unit)
+    coarsest = max((PRECISIONS[each] for each in case.precisions), key=lambda each: each.unit)
     faults = []
     for replay in replays:
+        if replay.reply.untrained:  # the digits were printed after training
+            continue
         step = len(replay.reply.train) if phase == "train" else 0
         shown = replay.reply.train[-1] if phase == "train" else replay.reply.predict or {}
         for name, printed in expected.items():
             if name in shown and name not in explained:
                 reference: Bounded = replay.reference(step, {}, coarsest.unit)[name]
-                allowed = printed.margin + 2 * coarsest.limit * scale_of(reference, coarsest)
+                asked: Bounded = replay.as_asked().reference(step, {}, coarsest.unit)[name]
+                rounded = np.abs(reference.value - asked.value)
+                allowed = printed.margin + 2 * coarsest.limit * scale_of(reference, coarsest) + rounded
                 faults += _beside(f"{name} ({replay.task.precision})", shown[name], printed, allowed)
     return faults
 

@@ -7,7 +7,7 @@ carried on by the formula.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -73,6 +73,10 @@ class Replay:
     _references: dict[tuple[int, Key, float, str], Trace] = field(default_factory=dict)
     _before: dict[int, dict[str, Any]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.reply.untrained:  # the framework was given the task without its train phase
+            self.task = replace(self.task, train=None)
+
     @property
     def precision(self) -> Precision:
         return PRECISIONS[self.task.precision]
@@ -89,6 +93,11 @@ class Replay:
             if name not in held or (isinstance(value, float) and np.float32(held[name]) == np.float32(value)):
                 held[name] = value
         return held
+
+    def as_asked(self) -> Replay:
+        """The same run, held to the parameters just as the case gives them."""
+        own = {name: value for name, value in self.reply.parameters.items() if name not in self.task.parameters}
+        return Replay(self.task, replace(self.reply, parameters=own), self.margins)
 
     def oracle(self, unit: float | None = None) -> Oracle:
         """The formula of this task, with the bounds of an implementation at ``unit``."""

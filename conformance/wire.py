@@ -181,8 +181,9 @@ def to_answer(value: Any) -> Answer:
     reply = _fields(Reply, answer["reply"])
     if not isinstance(reply["parameters"], dict) or not isinstance(reply["train"], list):
         raise ValueError("parameters must be an object, and train a list")
-    if not isinstance(reply["unsupported"], str | None):
-        raise ValueError("unsupported must be a text")
+    for name in ("unsupported", "untrained"):
+        if not isinstance(reply[name], str | None):
+            raise ValueError(f"{name} must be a text")
     for trace in [*reply["train"], {} if reply["predict"] is None else reply["predict"]]:
         if not isinstance(trace, dict) or not all(isinstance(each, np.ndarray) for each in trace.values()):
             raise ValueError("a trace must hold arrays by name")

@@ -30,6 +30,14 @@ ADAM_EPSILON = Knob(
     },
     default="after_correction",
 )
+CORRECTION = Knob(
+    "correction",
+    {
+        "every_step": "the bias of the moments is corrected for as many steps as were taken, this one included",
+        "late": "for the steps before this one: not at all in the first step, and one step late from then on",
+    },
+    default="every_step",
+)
 
 
 @operation(
@@ -76,7 +84,7 @@ def sgd(
     formula=r"m \leftarrow \beta_1 m + (1 - \beta_1) g, \quad v \leftarrow \beta_2 v + (1 - \beta_2) g^2, \quad "
     r"w \leftarrow w - \eta \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}",
     source="https://arxiv.org/abs/1412.6980",
-    knobs=(ADAM_EPSILON, WEIGHT_DECAY),
+    knobs=(ADAM_EPSILON, CORRECTION, WEIGHT_DECAY),
     differentiable=False,
 )
 def adam(
@@ -100,7 +108,8 @@ def adam(
         variable = variable - learning_rate * weight_decay * variable
     first_moment = beta_1 * first_moment + (1 - beta_1) * gradient
     second_moment = beta_2 * second_moment + (1 - beta_2) * (gradient * gradient)
-    first, second = 1 - beta_1**step, 1 - beta_2**step
+    counted = step - 1 if dialect["correction"] == "late" else step
+    first, second = (1 - beta_1**counted, 1 - beta_2**counted) if counted else (1.0, 1.0)
     match dialect["epsilon"]:
         case "after_correction":
             update = (first_moment / first) / (np.sqrt(second_moment / second) + epsilon)

@@ -570,7 +570,7 @@ def test_what_depends_on_the_phase_or_the_tensors_is_unsupported() -> None:
     untrained = normalization_task()
     given = {name: value for name, value in untrained.parameters.items() if name != "momentum"}
     task = Task(**{**vars(untrained), "parameters": given})
-    assert "no default momentum" in (load("tensorflow").run(task).unsupported or "")
+    assert "no default momentum" in (load("tensorflow").run(task).untrained or "")
     assert load("tensorflow").run(Task(**{**vars(task), "train": None})).unsupported is None
     moving = ask(
         "sgd", {"momentum": 0.5, "learning_rate": 1}, {"variable": [1], "velocity": [1]}, batches=[{"gradient": [1]}]

@@ -155,6 +155,7 @@ def test_a_task_comes_back_whole() -> None:
         Reply({"epsilon": 1e-3, "axis": (1,)}, [{"y": np.ones(2), "loss": np.array(3, np.float32)}], {"y": np.ones(2)}),
         Reply(raised=Raised("train", 2, "ValueError", "no\nway")),
         Reply(unsupported="no counterpart of selu"),
+        Reply(predict={"y": np.ones(2)}, untrained="no gradient"),
     ],
 )
 def test_a_reply_comes_back_whole(reply: Any) -> None:
@@ -171,7 +172,7 @@ def test_what_cannot_be_sent_says_so(value: Any) -> None:
 
 
 def an_answer(**changes: Any) -> Any:
-    reply: dict[str, Any] = {"parameters": {}, "train": [], "predict": None, "raised": None, "unsupported": None}
+    reply: dict[str, Any] = vars(Reply())
     return {"reply": reply | changes, "seconds": 0.5}
 
 

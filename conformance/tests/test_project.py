@@ -170,7 +170,7 @@ def test_the_adapter_that_contributing_shows(tmp_path):
     cases = str(ROOT / "cases" / "activation")
     done = CliRunner().invoke(main, ["run", cases, "--adapter", adapter, "--output", str(tmp_path)])
     assert done.exit_code == 0, done.output
-    assert re.search(r"softmax +✓2 –6", done.stdout)
+    assert re.search(r"softmax +✓5 –3", done.stdout)
     script = CliRunner().invoke(main, ["repro", "softmax/masked", "--adapter", adapter, "--cases", cases]).stdout
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert shown.stdout.split() == ["[[0.", "0.2689414", "0.7310586]", "[", "nan", "nan", "nan]]"]

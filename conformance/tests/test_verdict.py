@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from conformance.adapter import Raised, Reply
-from conformance.errors import Undefined, WorkerCrashed, WorkerTimeout
+from conformance.adapters.numpy import NumPy
+from conformance.errors import Undefined, Unsupported, WorkerCrashed, WorkerTimeout
 from conformance.operation import get_operation, operations
 from conformance.oracle import Arithmetic, plain
 from conformance.outcome import Trial, outcomes, phases, task_of, together
@@ -266,6 +267,79 @@ def test_unsupported_is_as_declared_and_no_verdict_on_the_formula():
     trials = [Trial(task_of(case, "float32"), Reply(unsupported="no counterpart of relu"))]
     for outcome in outcomes(case, "lacking", trials, {}):
         assert (outcome.verdict, outcome.as_declared) == ("unsupported", True)
+
+
+def test_a_precision_without_a_kernel_is_left_out():
+    case = find("relu/random")
+    able, _ = replies(case)
+    lacking = Trial(task_of(case, "float64"), Reply(unsupported="no kernel", untrained="no gradient"))
+    train, predict = outcomes(case, "lacking", [able, lacking], {})
+    for outcome, reason in ((train, "no gradient"), (predict, "no kernel")):
+        assert (outcome.verdict, outcome.as_declared) == ("conforms", True)
+        assert outcome.message == f"judged in float32 alone; float64 is unsupported: {reason}"
+        assert {row.dtype for row in outcome.tensors} == {"float32"}
+
+
+def test_what_is_left_is_judged_as_strictly():
+    case = find("relu/random")
+    wrong, _ = replies(case, spoiled("y", one_element))
+    lacking = Trial(task_of(case, "float64"), Reply(unsupported="no kernel"))
+    assert [each.verdict for each in outcomes(case, "lacking", [wrong, lacking], {})] == ["deviates", "deviates"]
+    raising = Trial(wrong.task, Reply(raised=Raised("predict", 0, "ValueError", "no"), untrained="no gradient"))
+    assert [each.verdict for each in outcomes(case, "lacking", [raising, lacking], {})] == ["unsupported", "error"]
+
+
+def test_each_precision_tells_its_own_reason():
+    case = find("relu/special_values")
+    trials = [Trial(task_of(case, each), Reply(unsupported=f"not in {each}")) for each in case.precisions]
+    (outcome,) = outcomes(case, "lacking", trials, {})
+    assert outcome.message == "float32: not in float32; float64: not in float64"
+
+
+class Untrainable(NumPy):
+    """Predicts, and trains nothing."""
+
+    def open(self, task):
+        if task.train:
+            raise Unsupported("no gradient")
+        return super().open(task)
+
+
+def test_what_cannot_be_trained_is_judged_from_the_weights_that_the_case_gives():
+    case = find("dense/square_kernel")
+    trials = [Trial(task, Untrainable().run(task)) for task in (task_of(case, each) for each in case.precisions)]
+    train, predict = outcomes(case, "untrainable", trials, {})
+    assert (train.verdict, train.message) == ("unsupported", "no gradient")
+    assert (predict.verdict, predict.message) == ("conforms", "not trained before: no gradient")
+    assert predict.learned == {}
+    for row in predict.tensors:  # beside the formula's own prediction from these weights
+        assert row.drift is not None
+        assert row.drift < 1e-5
+
+
+def test_digits_that_were_printed_after_training_are_not_expected_without_it():
+    case = find("relu/kink")
+    untrained = [replace(each, reply=replace(each.reply, train=[], untrained="no gradient")) for each in replies(case)]
+    assert case.predict is not None
+    elsewhere = {"y": replace(case.predict.expect["y"], values=case.predict.expect["y"].values + 1)}
+    case = replace(case, predict=replace(case.predict, expect=elsewhere))
+    assert [each.as_declared for each in outcomes(case, "untrained", untrained, {})] == [True, True]
+    assert [each.as_declared for each in outcomes(case, "trained", replies(case), {})] == [True, False]
+
+
+def test_a_parameter_that_is_held_in_float32_moves_the_digits_expected():
+    case = undeclared(find("batch_normalization/published_answer_in_numpy"))
+    held = {"epsilon": float(np.float32(0.001))}
+
+    def trials(parameters):
+        task = with_defaults(case, "float64")
+        computing = replace(task, parameters={**task.parameters, "epsilon": held["epsilon"]})
+        return [Trial(task, replace(computed(computing).reply, parameters=parameters))]
+
+    (outcome,) = outcomes(case, "holding", trials(held), {})
+    assert (outcome.verdict, outcome.as_declared) == ("conforms", True)
+    (outcome,) = outcomes(case, "hiding", trials({}), {})
+    assert not outcome.as_declared
 
 
 # --- declarations ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,229 @@
+"""What the two adapters on ONNX share: the models made of an operation's nodes, how they run, the scripts.
+
+A model predicts with its weights as initializers, as an exporter writes them.  ONNX trains little: batch normalization
+has a training mode, and ai.onnx.preview.training two optimizers; what these update goes round as input and output.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conformance.adapter import AS_IS, Adapter, Array, Arrays, Call, Parameters, Session, Task, lazy, per_step
+from conformance.adapters._onnx_nodes import OPSETS, TRAINING, Graph, node, renewed, spellings
+from conformance.errors import Unsupported
+from conformance.script import Script, literal
+
+if TYPE_CHECKING:
+    import onnx
+else:
+    onnx = lazy("onnx")
+
+NO_GRADIENT = f"no kernel of {TRAINING}.Gradient"
+
+
+# --- what a user writes; these functions stand in the reproduction script as they are -------------------------------
+
+
+def build(nodes: Any, inputs: Any, weights: Any, results: Any) -> Any:
+    """A model of these nodes, checked. Of the results the shapes are given, None for a size that is left open."""
+
+    def described(name: Any, dtype: Any, shape: Any) -> Any:
+        return onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(dtype), shape)
+
+    dtype = next(iter(inputs.values())).dtype
+    graph = onnx.helper.make_graph(
+        nodes,
+        "conformance",
+        [described(name, each.dtype, each.shape) for name, each in inputs.items()],
+        [described(name, dtype, shape) for name, shape in results.items()],
+        [onnx.numpy_helper.from_array(each, name) for name, each in weights.items()],
+    )
+    opsets = [onnx.helper.make_opsetid(each, OPSETS[each]) for each in sorted({each.domain for each in nodes})]
+    model = onnx.helper.make_model_gen_version(graph, opset_imports=opsets)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def run(evaluator: Any, inputs: Any, results: Any) -> Any:
+    """The results of a model by name."""
+    return dict(zip(results, evaluator.run(list(results), inputs), strict=True))
+
+
+# --- the sessions ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Model:
+    """What `build` makes a model of; ``inputs`` are those of a first run."""
+
+    nodes: Sequence[Call]
+    inputs: Arrays
+    weights: Arrays
+    results: Mapping[str, Sequence[int | None]]
+
+    def built(self) -> Any:
+        return build([each() for each in self.nodes], self.inputs, self.weights, self.results)
+
+
+class Evaluated(Session):
+    """Models of one operation, run by an evaluator, which `OnnxAdapter.prepare` makes of a model."""
+
+    def __init__(self, task: Task, adapter: OnnxAdapter) -> None:
+        self.task, self.adapter = task, adapter
+        self.graph = spelled(task)
+        self.parameters = self.graph.held()
+        self.weights = weights_of(task, self.graph)
+        if task.train:
+            self.training = training_model(task, self.graph)
+            self.trainer = adapter.prepare(self.training.built())
+
+    def step(self, number: int) -> Arrays:
+        state = {name: self.weights[name] for name in states_of(self.task, self.graph)}
+        found = run(self.trainer, fed(self.task, self.graph, number) | state, self.training.results)
+        self.weights |= {name: found.pop(renewed(name)) for name in state}
+        held = {name: self.weights[name] for name in self.task.tensors}
+        return self._ours(found) | held
+
+    def predict(self) -> Arrays:
+        model = predicting_model(self.task, self.graph, self.weights)
+        return self._ours(run(self.adapter.prepare(model.built()), model.inputs, model.results))
+
+    def _ours(self, results: Arrays) -> Arrays:
+        return {name: self.graph.layout.ours(each) if name == "y" else each for name, each in results.items()}
+
+
+def spelled(task: Task) -> Graph:
+    shapes = {name: each.shape for name, each in {**task.inputs, **task.tensors}.items()}
+    graph: Graph = spellings.spell(task.operation, task.parameters, shapes)
+    return graph
+
+
+def weights_of(task: Task, graph: Graph) -> Arrays:
+    """The weights and states from which a task starts, in ONNX's layouts, and the inert ones."""
+    given = {name: graph.layouts.get(name, AS_IS).theirs(each) for name, each in task.tensors.items()}
+    inert = {name: each.astype(task.precision) for name, each in graph.inert.items() if name in _read(graph)}
+    return {**inert, **given}
+
+
+def _read(graph: Graph) -> set[str]:
+    return {name for each in (*graph.nodes, *graph.training) for name in each.positional[1]}
+
+
+def states_of(task: Task, graph: Graph) -> list[str]:
+    return [name for name in graph.states if name in task.tensors]
+
+
+def fed(task: Task, graph: Graph, number: int) -> Arrays:
+    """What a step of training is fed beside the states."""
+    assert task.train is not None
+    batch = {name: graph.layout.theirs(each) for name, each in task.train.batches[number - 1].items()}
+    if task.family == "optimizer":
+        rate = np.array(per_step(task.parameters["learning_rate"], number), task.precision)
+        return {"learning_rate": rate, "iterations": np.array(number - 1), **batch}  # as ONNX documents: 0 at first
+    if task.train.targets:
+        batch["target"] = graph.layout.theirs(task.train.targets[number - 1])
+    return batch
+
+
+def training_model(task: Task, graph: Graph) -> Model:
+    """The model of a step of training; raises `Unsupported` where it would take a gradient."""
+    train, states = task.train, states_of(task, graph)
+    assert train is not None
+    weights = weights_of(task, graph)
+    trained = [name for name in task.tensors if name not in states]
+    if not graph.training or (train.optimizer and trained):
+        raise Unsupported(f"{NO_GRADIENT}, so nothing trains {' and '.join(trained) or task.operation}")
+    nodes, inputs = list(graph.training), fed(task, graph, 1)
+    results: dict[str, Sequence[int | None]] = {}
+    if "y" in nodes[0].positional[2]:
+        results["y"] = [None] * inputs["x"].ndim
+    if train.loss:
+        loss: Graph = spellings.spell(train.loss.operation, train.loss.parameters)
+        nodes += [node("Identity", ["y"], ["prediction"]), *loss.nodes]
+        results["loss"] = _loss_shape(train.loss.parameters, inputs["target"])
+    results |= {renewed(name): list(weights[name].shape) for name in states}
+    inputs |= {name: weights.pop(name) for name in states}
+    return Model(nodes, inputs, weights, results)
+
+
+def predicting_model(task: Task, graph: Graph, weights: Arrays) -> Model:
+    if not graph.nodes:
+        raise Unsupported("an optimizer has no predict phase")
+    inputs = {name: graph.layout.theirs(each) for name, each in (task.predict or {}).items()}
+    first = next(iter(inputs.values()))
+    shape = _loss_shape(task.parameters, first) if task.family == "loss" else [None] * first.ndim
+    return Model(graph.nodes, inputs, weights, {"loss" if task.family == "loss" else "y": shape})
+
+
+def _loss_shape(parameters: Parameters, elements: Array) -> Sequence[int | None]:
+    return list(elements.shape) if parameters["reduction"] == "none" else []
+
+
+# --- the adapter and its scripts ------------------------------------------------------------------------------------
+
+
+class OnnxAdapter(Adapter):
+    """A program that evaluates ONNX models."""
+
+    spellings = spellings
+
+    @abstractmethod
+    def prepare(self, model: Any) -> Any:
+        """What runs a model: ``run(names of results, inputs)``. Raises `Unsupported` for a node without a kernel."""
+
+    def open(self, task: Task) -> Session:
+        return Evaluated(task, self)
+
+    @abstractmethod
+    def begun_script(self, task: Task) -> Script:
+        """A script that has done what `load` does, and defines ``prepare``."""
+
+    def script(self, task: Task) -> str:
+        script, graph = self.begun_script(task), spelled(task)
+        script.functions(build, run)
+        script.line(f"OPSETS = {OPSETS}")
+        weights = weights_of(task, graph)
+        script.line("weights = {", *(f"    {name!r}: {literal(each)}," for name, each in weights.items()), "}")
+        if task.train:
+            try:
+                _training_script(script, task, graph)
+            except Unsupported as reason:
+                script.line("", f"# Not trained: {reason}.")
+        if task.predict is not None:
+            model = predicting_model(task, graph, weights)
+            script.line("", f"inputs = {_dictionary(model.inputs)}")
+            _model_lines(script, model, "inputs", "weights")
+            script.line("print('predict', *run(prepare(model), inputs, results).items(), sep='\\n')")
+        return str(script)
+
+
+def _training_script(script: Script, task: Task, graph: Graph) -> None:
+    assert task.train is not None
+    model, states = training_model(task, graph), states_of(task, graph)
+    batches = [_dictionary(fed(task, graph, number + 1)) for number in range(len(task.train.batches))]
+    script.line(f"state = {{name: weights.pop(name) for name in {states}}}")
+    script.line("batches = [", *(f"    {each}," for each in batches), "]")
+    _model_lines(script, model, "batches[0] | state", "weights")
+    script.block("""
+        evaluator = prepare(model)
+        for step, inputs in enumerate(batches):
+            found = run(evaluator, inputs | state, results)
+            state = {name: found["new_" + name] for name in state}
+            print(f"step {step + 1}:", *found.items(), sep="\\n")
+        weights |= state
+        print("weights", *weights.items(), sep="\\n")
+    """)
+
+
+def _model_lines(script: Script, model: Model, inputs: str, weights: str) -> None:
+    script.line("nodes = [", *(f"    {each}," for each in model.nodes), "]", f"results = {dict(model.results)}")
+    script.line(f"model = build(nodes, {inputs}, {weights}, results)")
+
+
+def _dictionary(arrays: Arrays) -> str:
+    return f"{{{', '.join(f'{name!r}: {literal(each)}' for name, each in arrays.items())}}}"

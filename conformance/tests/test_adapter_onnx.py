@@ -76,7 +76,7 @@ print({"onnx", "onnxruntime"} & set(sys.modules))
 def test_what_they_say_of_themselves(adapter: Adapter) -> None:
     assert adapter.modes == {"onnx_reference": ("eager",), "onnxruntime": ("graph",)}[adapter.name]
     assert set(adapter.versions()) == set(adapter.distributions)
-    assert adapter.distributions[0] in adapter.install()
+    assert adapter.distributions[0] in adapter.install("onnx")
     assert all(isinstance(each, str) for each in adapter.switches().values())
 
 

@@ -35,7 +35,9 @@ STATES = ("healthy", "deviates", "broken", "missing")
 
 @dataclass(frozen=True)
 class Finding:
-    """What is the matter with an operation: ``broken``, ``deviates``, or ``unsupported``."""
+    """What is the matter with an operation: ``broken`` or ``deviates``; ``unsupported``, altogether, in its training
+    (``untrained``) or in a precision (``partly``).
+    """
 
     operation: str
     state: str
@@ -90,20 +92,23 @@ def _examine(smoke: Smoke, reference: Reference, connection: Connection, hello: 
                 yield Finding(smoke.operation, "broken", f"{precision}: {last}")
                 return
             state, message = _state(task, replies, reference)
+            if state == "unsupported" and precision != hello.precisions[0]:
+                state = "partly"
             if state != "healthy":
-                yield Finding(smoke.operation, state, message if state == "unsupported" else f"{precision}: {message}")
+                everywhere = state in ("unsupported", "untrained")
+                yield Finding(smoke.operation, state, message if everywhere else f"{precision}: {message}")
                 return
 
 
 def _state(task: Task, replies: Sequence[Reply], reference: Reference) -> tuple[str, str]:
     reply = replies[0]
     if reply.unsupported:
-        return "unsupported", reply.unsupported
+        return "unsupported" if task.predict or task.family == "optimizer" else "untrained", reply.unsupported
     if reply.raised:
         return "broken", f"it raised {reply.raised.kind}: {reply.raised.message}"
     phase = "train" if task.train else "predict"
     if fault := _fault(task, reply, phase):
-        return "broken", fault
+        return "deviates" if fault.arguable and _script_agrees(task, reply, reference) else "broken", fault.message
     if change := changes(task, replies).get(phase):
         return "broken", f"the same task has another answer the second time: {change}"
     deviating = [each for each in judge([Replay(task, reply)], phase) if each.verdict != "conforms"]
@@ -115,36 +120,45 @@ def _state(task: Task, replies: Sequence[Reply], reference: Reference) -> tuple[
     return "broken", f"{told}; and its own script, which runs without the harness, shows other numbers"
 
 
-def _fault(task: Task, reply: Reply, phase: str) -> str:
-    """How a reply breaks the contract, whatever the framework computes; empty if it does not."""
+@dataclass(frozen=True)
+class _Fault:
+    """How a reply breaks the contract; ``arguable`` if its framework may be to blame."""
+
+    message: str
+    arguable: bool = False
+
+
+def _fault(task: Task, reply: Reply, phase: str) -> _Fault | None:
+    """How a reply breaks the contract, if it does."""
     replay = Replay(task, reply)
     try:
         expected = replay.reference(1 if phase == "train" else 0, {})
     except Undefined as reason:
-        return str(reason)
+        return _Fault(str(reason))
     trace = reply.train[0] if reply.train else reply.predict or {}
     missing = [name for name in expected if "." not in name and name not in trace]
     if missing:
-        return f"it does not show {', '.join(missing)}"
+        return _Fault(f"it does not show {', '.join(missing)}")
     for name, actual in trace.items():
         if name not in expected and name.partition(".")[0] not in task.tensors:  # a slot may have any name
-            return f"it shows a tensor {name!r}, which there is not; known: {', '.join(sorted(expected))}"
+            return _Fault(f"it shows a tensor {name!r}, which there is not; known: {', '.join(sorted(expected))}")
         if actual.dtype != task.precision:
-            return f"{name} is in {actual.dtype}, expected {task.precision}"
+            return _Fault(f"{name} is in {actual.dtype}, expected {task.precision}")
         if name in expected and actual.shape != expected[name].shape:
-            return f"{name} has the shape {list(actual.shape)}, expected {list(expected[name].shape)}"
+            message = f"{name} has the shape {list(actual.shape)}, expected {list(expected[name].shape)}"
+            return _Fault(message, arguable=actual.size != expected[name].size)  # else a layout was not turned back
     return _forgotten(task, trace)
 
 
-def _forgotten(task: Task, trace: dict[str, Any]) -> str:
-    """A weight that gradient descent did not move as its own gradient says."""
+def _forgotten(task: Task, trace: dict[str, Any]) -> _Fault | None:
+    """A weight that gradient descent did not move, though its gradient is not 0."""
     if task.train is None or task.train.optimizer is None:
-        return ""
+        return None
     for name in get_operation(task.operation).of_role("weight"):
         gradient = trace.get(f"{name}.gradient")
         if gradient is not None and np.any(gradient) and np.array_equal(trace[name], task.tensors[name]):
-            return f"{name} is not trained: its gradient is not 0, and with a learning rate of {RATE} it stays as it is"
-    return ""
+            return _Fault(f"{name} is not trained: it stays as it is, with a learning rate of {RATE} and a gradient")
+    return None
 
 
 _NUMBER = re.compile(r"-?\d+\.?\d*(?:e[+-]?\d+)?")

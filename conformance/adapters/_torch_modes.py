@@ -72,9 +72,10 @@ def _why_nothing_compiles() -> str:
     """Empty where torch.compile compiles something small: it needs a C++ compiler, and can be switched off."""
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = _caches().name
     torch._inductor.config.compile_threads = 1  # in this process, not in others that may outlive it
+    is_compiling = torch.compiler.is_compiling  # our lazy module cannot be traced
 
     def traced(x: Any) -> Any:
-        return x + (1 if torch.compiler.is_compiling() else 0)
+        return x + (1 if is_compiling() else 0)
 
     try:
         compiled = torch.compile(traced)(torch.zeros(1)).item() == 1

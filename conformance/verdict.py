@@ -247,7 +247,8 @@ def _visible(bench: Bench, name: str, dialect: Dialect) -> bool:
             scale_of(one, cell.replay.precision) + scale_of(other, cell.replay.precision)
         )
         with np.errstate(all="ignore"):
-            if np.any(np.abs(one.value - other.value) > limit):
+            nan = np.isnan(one.value) != np.isnan(other.value)
+            if np.any(nan | (np.abs(one.value - other.value) > limit)):
                 return True
     return False
 

@@ -1,15 +1,16 @@
-"""How a PyTorch user trains and predicts: the functions that run and that a script shows, the sessions, the scripts."""
+"""What the two adapters on PyTorch share: spellings, optimizers, and how something is trained."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conformance.adapter import Arrays, Name, Part, Session, Spelling, Spellings, Task, lazy, per_step
+from conformance.adapter import Arrays, Call, Name, Parameters, Part, Session, Spelling, Spellings, Task, lazy, per_step
+from conformance.adapters._torch_modes import in_mode
 from conformance.errors import Unsupported
-from conformance.script import Script, literal
 
 if TYPE_CHECKING:
     import torch
@@ -17,28 +18,98 @@ else:
     torch = lazy("torch")
 
 Shapes = Mapping[str, tuple[int, ...]]
-spellings = Spellings()
+
+
+# --- spelling -------------------------------------------------------------------------------------------------------
+
+
+def shapes(task: Task) -> Shapes:
+    """The shapes of a task's tensors."""
+    return {name: each.shape for name, each in {**task.inputs, **task.tensors}.items()}
+
+
+def spelled(task: Task, spellings: Spellings) -> Any:
+    return spellings.spell(task.operation, task.parameters, shapes(task))
+
+
+def features(p: Parameters, rank: int) -> list[int]:
+    """The axes that a layer normalization is over, in their order."""
+    axes = [p["axis"]] if isinstance(p["axis"], int) else p["axis"]
+    return sorted(axis % rank for axis in axes)
+
+
+def convolving(p: Parameters, name: str) -> dict[str, Any]:
+    """The arguments of a convolution."""
+    if p["padding"] == "same" and p["strides"] not in (1, [1, 1], (1, 1)):
+        raise Unsupported(f"{name} has no padding='same' with strides other than 1")
+    return {
+        "stride": _pair(p["strides"]),
+        "padding": p["padding"],
+        "dilation": _pair(p["dilation"]),
+        "groups": p["groups"],
+    }
+
+
+def _pair(one_or_two: Any) -> Any:
+    return one_or_two if isinstance(one_or_two, int) else tuple(one_or_two)
+
+
+def optimizers(**form: bool) -> Spellings:
+    """The optimizers; PyTorch has each in three forms, a loop, ``foreach`` and ``fused``, and the loop by default."""
+    spellings = Spellings()
+
+    @spellings
+    def sgd(p: Parameters, shapes: Shapes) -> Spelling:
+        return Spelling(
+            Call(
+                "torch.optim.SGD",
+                lr=per_step(p.get("learning_rate"), 1),
+                momentum=p["momentum"],
+                nesterov=p["nesterov"],
+                dampening=p["dampening"],
+                weight_decay=p["weight_decay"],
+                **form,
+            ),
+            tensors={"velocity": Name("momentum_buffer")},
+            reads={"learning_rate": lambda optimizer: optimizer.defaults["lr"]},
+        )
+
+    @spellings
+    def adam(p: Parameters, shapes: Shapes) -> Spelling:
+        betas = None
+        if "beta_1" in p or "beta_2" in p:
+            betas = (p.get("beta_1", 0.9), p.get("beta_2", 0.999))
+        return Spelling(
+            Call(
+                "torch.optim.Adam",
+                lr=per_step(p.get("learning_rate"), 1),
+                betas=betas,
+                eps=p.get("epsilon"),
+                weight_decay=p["weight_decay"],
+                **form,
+            ),
+            tensors={"first_moment": Name("exp_avg"), "second_moment": Name("exp_avg_sq")},
+            reads={
+                "learning_rate": lambda optimizer: optimizer.defaults["lr"],
+                "beta_1": lambda optimizer: optimizer.defaults["betas"][0],
+                "beta_2": lambda optimizer: optimizer.defaults["betas"][1],
+                "epsilon": lambda optimizer: optimizer.defaults["eps"],
+            },
+        )
+
+    return spellings
 
 
 # --- what a user writes; these functions stand in the reproduction script as they are -------------------------------
 
 
-def train_step(module: Any, inputs: Any, loss: Any, target: Any, optimizer: Any) -> tuple[Any, Any]:
-    """One step of training: the results, and the loss (None where the module is the loss itself)."""
-    module.train()
-    module.zero_grad()
-    y = module(*inputs)
+def learn(y: Any, loss: Any, target: Any, optimizer: Any) -> tuple[Any, Any]:
+    """The gradients and the step of the optimizer; returns the results and the loss (without one, the results)."""
     value = y if loss is None else loss(y, target)
     value.backward(torch.ones_like(value))
     if optimizer is not None:
         optimizer.step()
     return y.detach(), value.detach()
-
-
-def predict(module: Any, inputs: Any) -> Any:
-    module.eval()
-    with torch.no_grad():
-        return module(*inputs)
 
 
 def update(optimizer: Any, variable: Any, gradient: Any, learning_rate: Any) -> None:
@@ -53,36 +124,58 @@ def update(optimizer: Any, variable: Any, gradient: Any, learning_rate: Any) -> 
 # --- the sessions ---------------------------------------------------------------------------------------------------
 
 
-def _read(spelling: Spelling, made: Any) -> dict[str, Any]:
+def read(spelling: Spelling, made: Any) -> dict[str, Any]:
+    """The parameters that something holds, or a call has."""
     return {name: read(made) for name, read in spelling.reads.items()}
 
 
-class Module(Session):
-    """A layer, an activation or a loss: a module that is called, with its loss and optimizer if it is trained."""
+def _optimizer(task: Task, spelling: Spelling, variables: list[Any]) -> Any:
+    optimizer = spelling.call(variables)
+    optimizer.step = in_mode(task, optimizer.step)
+    return optimizer
 
-    def __init__(self, task: Task) -> None:
-        shapes = {name: each.shape for name, each in {**task.inputs, **task.tensors}.items()}
-        self.task, self.dtype = task, getattr(torch, task.precision)
-        self.spelling: Spelling = spellings.spell(task.operation, task.parameters, shapes)
-        self.module = self.spelling.call().to(self.dtype)
-        self.parameters = _read(self.spelling, self.module)
-        with torch.no_grad():
-            for name, value in task.tensors.items():
-                spelled = self.spelling.tensors[name]
-                getattr(self.module, spelled.name).copy_(torch.tensor(spelled.layout.theirs(value)))
-            for name, number in self.spelling.fixed.items():
-                inert = getattr(self.module, self.spelling.tensors[name].name)
-                inert.fill_(number).requires_grad_(False)
+
+def rate_of(optimizer: Part | None, number: int) -> Any:
+    """The learning rate of a step, if the case says one."""
+    return per_step(optimizer.parameters.get("learning_rate"), number) if optimizer else None
+
+
+class Trained(Session):
+    """A layer, an activation or a loss, with its loss and optimizer if it is trained.
+
+    What is a module in one adapter is a function in the other: they build it, and call it.
+    """
+
+    def __init__(self, task: Task, spellings: Spellings) -> None:
+        self.task = task
+        self.spelling = spelled(task, spellings)
+        self.weights = self.build()
         self.loss: Any = None
         self.slots: Spelling | None = None
         self.optimizer: Any = None
         train = task.train
         if train and train.loss:
-            self.loss = spellings.spell(train.loss.operation, train.loss.parameters).call()
-        trained = [each for each in self.module.parameters() if each.requires_grad]
+            self.loss = in_mode(task, self.function(spellings.spell(train.loss.operation, train.loss.parameters).call))
+        trained = [each for each in self.weights.values() if each.requires_grad]
         if train and train.optimizer and trained:
             self.slots = spellings.spell(train.optimizer.operation, train.optimizer.parameters)
-            self.optimizer = self.slots.call(trained)
+            self.optimizer = _optimizer(task, self.slots, trained)
+
+    @abstractmethod
+    def build(self) -> dict[str, Any]:
+        """Build what is called, set ``parameters``, and return the weights and states by their canonical names."""
+
+    @abstractmethod
+    def function(self, call: Call) -> Any:
+        """A loss, as something that is called with the result and the target."""
+
+    @abstractmethod
+    def train(self, inputs: list[Any], target: Any) -> tuple[Any, Any]:
+        """One step of training: the results, and the loss."""
+
+    @abstractmethod
+    def infer(self, inputs: list[Any]) -> Any:
+        """The results in prediction."""
 
     def _tensors(self, inputs: Arrays) -> list[Any]:
         return [torch.tensor(self.spelling.layout.theirs(each)) for each in inputs.values()]
@@ -101,35 +194,35 @@ class Module(Session):
         for name, each in zip(batch, inputs, strict=True):
             each.requires_grad_(name in self.task.differentiated)
         target = torch.tensor(self.spelling.layout.theirs(train.targets[number - 1])) if train.targets else None
-        rate = _rate(train.optimizer, number)
+        rate = rate_of(train.optimizer, number)
         for group in self.optimizer.param_groups if self.optimizer and rate is not None else []:
             group["lr"] = rate
-        y, value = train_step(self.module, inputs, self.loss, target, self.optimizer)
+        y, value = self.train(inputs, target)
         trace = self._results(y)
         if self.loss is not None:
             trace["loss"] = value.numpy().copy()
         for name, each in zip(batch, inputs, strict=True):
             if each.grad is not None:
                 trace[f"{name}.gradient"] = self.spelling.layout.ours(each.grad.numpy()).copy()
-        for name in self.task.tensors:
-            self._record(trace, name, self.spelling.tensors[name])
+        for name, tensor in self.weights.items():
+            self._record(trace, name, tensor)
         return trace
 
-    def _record(self, trace: Arrays, name: str, spelled: Name) -> None:
-        tensor = getattr(self.module, spelled.name)
-        trace[name] = spelled.layout.ours(tensor.detach().numpy()).copy()
+    def _record(self, trace: Arrays, name: str, tensor: Any) -> None:
+        ours = self.spelling.tensors[name].layout.ours
+        trace[name] = ours(tensor.detach().numpy()).copy()
         if tensor.grad is not None:
-            trace[f"{name}.gradient"] = spelled.layout.ours(tensor.grad.numpy()).copy()
+            trace[f"{name}.gradient"] = ours(tensor.grad.numpy()).copy()
         for slot, their in self.slots.tensors.items() if self.slots else ():
             held = self.optimizer.state.get(tensor, {}).get(their.name)
             if held is not None:
-                trace[f"{name}.{slot}"] = spelled.layout.ours(held.numpy()).copy()
+                trace[f"{name}.{slot}"] = ours(held.numpy()).copy()
 
     def predict(self) -> Arrays:
-        return self._results(predict(self.module, self._tensors(self.task.predict or {})))
+        return self._results(self.infer(self._tensors(self.task.predict or {})))
 
 
-def _slots(task: Task, spelling: Spelling) -> Arrays:
+def start_of(task: Task, spelling: Spelling) -> Arrays:
     """The state from which an optimizer starts, if the case gives one: zeros PyTorch makes itself at the first step."""
     slots = {each.name: task.tensors[name] for name, each in spelling.tensors.items() if name in task.tensors}
     if not any(np.any(each) for each in slots.values()):
@@ -140,15 +233,15 @@ def _slots(task: Task, spelling: Spelling) -> Arrays:
 class Optimizer(Session):
     """An optimizer, stepped on gradients that the case gives."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, spellings: Spellings) -> None:
         self.task = task
-        self.spelling: Spelling = spellings.spell(task.operation, task.parameters)
-        self.variable = torch.nn.Parameter(torch.tensor(task.tensors["variable"]))
-        self.optimizer = self.spelling.call([self.variable])
-        self.parameters = _read(self.spelling, self.optimizer)
+        self.spelling: Spelling = spelled(task, spellings)
+        self.variable = torch.tensor(task.tensors["variable"], requires_grad=True)
+        self.optimizer = _optimizer(task, self.spelling, [self.variable])
+        self.parameters = read(self.spelling, self.optimizer)
         if "learning_rate" in task.parameters:
             self.parameters.pop("learning_rate", None)
-        slots = _slots(task, self.spelling)
+        slots = start_of(task, self.spelling)
         if slots:
             self.optimizer.state[self.variable] = {name: torch.tensor(each) for name, each in slots.items()}
 
@@ -165,86 +258,3 @@ class Optimizer(Session):
 
     def predict(self) -> Arrays:
         raise Unsupported("an optimizer has no predict phase")
-
-
-# --- the scripts ----------------------------------------------------------------------------------------------------
-
-
-def module_script(script: Script, task: Task) -> None:
-    shapes = {name: each.shape for name, each in {**task.inputs, **task.tensors}.items()}
-    spelling: Spelling = spellings.spell(task.operation, task.parameters, shapes)
-    script.functions(*([train_step] if task.train else []), *([predict] if task.predict else []))
-    script.line(f"module = {spelling.call}.to(torch.{task.precision})", "with torch.no_grad():")
-    for name, value in task.tensors.items():
-        spelled = spelling.tensors[name]
-        script.line(f"    module.{spelled.name}.copy_(torch.tensor({literal(spelled.layout.theirs(value))}))")
-    for name, number in spelling.fixed.items():
-        script.line(f"    module.{spelling.tensors[name].name}.fill_({number}).requires_grad_(False)")
-    if not task.tensors:
-        script.line("    pass")
-    if task.train:
-        _train_script(script, task, spelling)
-    if task.predict:
-        inputs = ", ".join(f"torch.tensor({literal(spelling.layout.theirs(each))})" for each in task.predict.values())
-        script.line("", f"y = predict(module, [{inputs}])", "print('predict', y.numpy(), sep='\\n')")
-
-
-def _train_script(script: Script, task: Task, spelling: Spelling) -> None:
-    train = task.train
-    assert train is not None
-    theirs = spelling.layout.theirs
-    batches = [f"[{', '.join(literal(theirs(each)) for each in batch.values())}]" for batch in train.batches]
-    same = len(set(batches)) == 1
-    script.line(f"batches = [{batches[0]}] * {len(batches)}" if same else f"batches = [{', '.join(batches)}]")
-    targets = [literal(theirs(each)) for each in train.targets or []]
-    same = len(set(targets)) == 1
-    script.line(f"targets = [{targets[0]}] * {len(targets)}" if same else f"targets = [{', '.join(targets)}]")
-    loss = spellings.spell(train.loss.operation, train.loss.parameters).call if train.loss else None
-    script.line(f"loss = {loss}")
-    if train.optimizer and list(task.tensors):
-        call = spellings.spell(train.optimizer.operation, train.optimizer.parameters).call
-        script.line(f"optimizer = {call.text('[each for each in module.parameters() if each.requires_grad]')}")
-    else:
-        script.line("optimizer = None")
-    wanted = [name in task.differentiated for name in train.batches[0]]
-    rates = [_rate(train.optimizer, number + 1) for number in range(len(train.batches))]
-    script.block(f"""
-        rates = {rates if len(set(rates)) > 1 else f"{rates[:1]} * {len(rates)}"}
-        for step, (batch, rate) in enumerate(zip(batches, rates)):
-            for group in optimizer.param_groups if optimizer and rate is not None else []:
-                group["lr"] = rate
-            inputs = [torch.tensor(each).requires_grad_(wanted) for each, wanted in zip(batch, {wanted})]
-            target = torch.tensor(targets[step]) if targets else None
-            y, value = train_step(module, inputs, loss, target, optimizer)
-            print(f"step {{step + 1}}: loss", value.numpy())
-        print("y", y.numpy(), sep="\\n")
-        for number, each in enumerate(inputs):
-            print(f"gradient of input {{number}}", None if each.grad is None else each.grad.numpy(), sep="\\n")
-        for name, each in module.state_dict(keep_vars=True).items():
-            print(name, each.detach().numpy(), sep="\\n")
-            if each.grad is not None:
-                print(f"gradient of {{name}}", each.grad.numpy(), sep="\\n")
-    """)
-
-
-def _rate(optimizer: Part | None, number: int) -> Any:
-    return per_step(optimizer.parameters.get("learning_rate"), number) if optimizer else None
-
-
-def optimizer_script(script: Script, task: Task) -> None:
-    spelling: Spelling = spellings.spell(task.operation, task.parameters)
-    assert task.train is not None
-    script.functions(update)
-    script.line(f"variable = torch.nn.Parameter(torch.tensor({literal(task.tensors['variable'])}))")
-    script.line(f"optimizer = {spelling.call.text('[variable]')}")
-    slots = [f"{name!r}: torch.tensor({literal(each)})" for name, each in _slots(task, spelling).items()]
-    if slots:
-        script.line(f"optimizer.state[variable] = {{{', '.join(slots)}}}")
-    rates = [per_step(task.parameters.get("learning_rate"), number + 1) for number in range(len(task.train.batches))]
-    script.line(f"gradients = [{', '.join(literal(batch['gradient']) for batch in task.train.batches)}]")
-    script.block(f"""
-        for step, (gradient, rate) in enumerate(zip(gradients, {rates})):
-            update(optimizer, variable, torch.tensor(gradient), rate)
-            print(f"step {{step + 1}}:", variable.detach().numpy())
-            print("  state:", dict(optimizer.state[variable]))
-    """)

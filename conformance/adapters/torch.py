@@ -12,19 +12,24 @@ from conformance.adapter import (
     Parameters,
     Session,
     Spelling,
+    Spellings,
     Task,
     complement,
     lazy,
-    per_step,
 )
-from conformance.adapters._torch import Module, Optimizer, Shapes, module_script, optimizer_script, spellings
+from conformance.adapters import _torch as shared
+from conformance.adapters import _torch_modes as modes
+from conformance.adapters import _torch_script as scripts
+from conformance.adapters._torch import Shapes, learn
 from conformance.errors import Unsupported
-from conformance.script import Script
+from conformance.script import Script, literal
 
 if TYPE_CHECKING:
     import torch
 else:
     torch = lazy("torch")
+
+spellings = Spellings(shared.optimizers())
 
 
 @spellings
@@ -56,8 +61,7 @@ def batch_normalization(p: Parameters, shapes: Shapes) -> Spelling:
 @spellings
 def layer_normalization(p: Parameters, shapes: Shapes) -> Spelling:
     rank = len(shapes["x"])
-    axes = [p["axis"]] if isinstance(p["axis"], int) else p["axis"]
-    features = sorted(axis % rank for axis in axes)
+    features = shared.features(p, rank)
     return Spelling(
         Call(
             "torch.nn.LayerNorm",
@@ -90,27 +94,12 @@ def dense(p: Parameters, shapes: Shapes) -> Spelling:
 @spellings
 def conv2d(p: Parameters, shapes: Shapes) -> Spelling:
     height, width, _, filters = shapes["kernel"]
-    if p["padding"] == "same" and p["strides"] not in (1, [1, 1], (1, 1)):
-        raise Unsupported("torch.nn.Conv2d has no padding='same' with strides other than 1")
+    options = shared.convolving(p, "torch.nn.Conv2d")
     return Spelling(
-        Call(
-            "torch.nn.Conv2d",
-            shapes["x"][3],
-            filters,
-            (height, width),
-            stride=_pair(p["strides"]),
-            padding=p["padding"],
-            dilation=_pair(p["dilation"]),
-            groups=p["groups"],
-            bias=p["use_bias"],
-        ),
+        Call("torch.nn.Conv2d", shapes["x"][3], filters, (height, width), **options, bias=p["use_bias"]),
         tensors={"kernel": Name("weight", Layout.of("hwio->oihw")), "bias": Name("bias")},
         layout=Layout.of("bhwc->bchw"),
     )
-
-
-def _pair(one_or_two: Any) -> Any:
-    return one_or_two if isinstance(one_or_two, int) else tuple(one_or_two)
 
 
 @spellings
@@ -136,61 +125,106 @@ def mean_squared_error(p: Parameters, shapes: Shapes) -> Spelling:
     return Spelling(Call("torch.nn.MSELoss", reduction=p["reduction"]))
 
 
-@spellings
-def sgd(p: Parameters, shapes: Shapes) -> Spelling:
-    return Spelling(
-        Call(
-            "torch.optim.SGD",
-            lr=per_step(p.get("learning_rate"), 1),
-            momentum=p["momentum"],
-            nesterov=p["nesterov"],
-            dampening=p["dampening"],
-            weight_decay=p["weight_decay"],
-        ),
-        tensors={"velocity": Name("momentum_buffer")},
-        reads={"learning_rate": lambda optimizer: optimizer.defaults["lr"]},
-    )
+# --- what a user writes; these functions stand in the reproduction script as they are -------------------------------
 
 
-@spellings
-def adam(p: Parameters, shapes: Shapes) -> Spelling:
-    betas = None
-    if "beta_1" in p or "beta_2" in p:
-        betas = (p.get("beta_1", 0.9), p.get("beta_2", 0.999))
-    return Spelling(
-        Call(
-            "torch.optim.Adam",
-            lr=per_step(p.get("learning_rate"), 1),
-            betas=betas,
-            eps=p.get("epsilon"),
-            weight_decay=p["weight_decay"],
-        ),
-        tensors={"first_moment": Name("exp_avg"), "second_moment": Name("exp_avg_sq")},
-        reads={
-            "learning_rate": lambda optimizer: optimizer.defaults["lr"],
-            "beta_1": lambda optimizer: optimizer.defaults["betas"][0],
-            "beta_2": lambda optimizer: optimizer.defaults["betas"][1],
-            "epsilon": lambda optimizer: optimizer.defaults["eps"],
-        },
-    )
+def train_step(module: Any, inputs: Any, loss: Any, target: Any, optimizer: Any) -> tuple[Any, Any]:
+    """One step of training: the results, and the loss."""
+    module.train()
+    module.zero_grad()
+    return learn(module(*inputs), loss, target, optimizer)
+
+
+def predict(module: Any, inputs: Any) -> Any:
+    module.eval()
+    with torch.no_grad():
+        return module(*inputs)
+
+
+# --- the adapter ----------------------------------------------------------------------------------------------------
+
+
+class Module(shared.Trained):
+    """A module with its weights."""
+
+    def build(self) -> dict[str, Any]:
+        module = self.spelling.call().to(getattr(torch, self.task.precision))
+        self.parameters = shared.read(self.spelling, module)
+        with torch.no_grad():
+            for name, value in self.task.tensors.items():
+                spelled = self.spelling.tensors[name]
+                getattr(module, spelled.name).copy_(torch.tensor(spelled.layout.theirs(value)))
+            for name, number in self.spelling.fixed.items():
+                inert = getattr(module, self.spelling.tensors[name].name)
+                inert.fill_(number).requires_grad_(False)
+        self.module = modes.in_mode(self.task, module)
+        return {name: getattr(module, self.spelling.tensors[name].name) for name in self.task.tensors}
+
+    def function(self, call: Call) -> Any:
+        return call()
+
+    def train(self, inputs: list[Any], target: Any) -> tuple[Any, Any]:
+        return train_step(self.module, inputs, self.loss, target, self.optimizer)
+
+    def infer(self, inputs: list[Any]) -> Any:
+        return predict(self.module, inputs)
 
 
 class Torch(Adapter):
-    """PyTorch: modules in train() and eval(), autograd, torch.optim."""
+    """PyTorch: modules in train() and eval(), autograd, torch.optim.
+
+    Mode eager, the default and PyTorch's own: each operation runs when it is called.  Mode graph: the module, the loss
+    and the optimizer's step are each compiled by torch.compile, with its default backend inductor, forwards and
+    backwards.
+    """
 
     distributions = ("torch",)
+    modes = modes.MODES
     spellings = spellings
 
     def load(self, threads: int) -> None:
-        torch.set_num_threads(threads)
-        torch.manual_seed(0)
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.nn.Softmax(-1)(torch.exp(torch.zeros(2)))  # the first call of a unary kernel may race (pytorch#188792)
+        modes.load(threads)
+
+    def switches(self) -> dict[str, str]:
+        return modes.switches()
 
     def open(self, task: Task) -> Session:
-        return Optimizer(task) if task.family == "optimizer" else Module(task)
+        modes.begin(task)
+        return shared.Optimizer(task, spellings) if task.family == "optimizer" else Module(task, spellings)
 
     def script(self, task: Task) -> str:
         script = Script(task, self.name, ["import numpy as np", "import torch"])
-        (optimizer_script if task.family == "optimizer" else module_script)(script, task)
+        if task.family == "optimizer":
+            scripts.optimizer_script(script, task, spellings)
+        else:
+            _module_script(script, task)
         return str(script)
+
+
+def _module_script(script: Script, task: Task) -> None:
+    spelling: Spelling = shared.spelled(task, spellings)
+    if task.train:
+        script.functions(learn, train_step)
+    if task.predict:
+        script.functions(predict)
+    script.line(f"module = {spelling.call}.to(torch.{task.precision})", "with torch.no_grad():")
+    for name, value in task.tensors.items():
+        spelled = spelling.tensors[name]
+        script.line(f"    module.{spelled.name}.copy_(torch.tensor({literal(spelled.layout.theirs(value))}))")
+    for name, number in spelling.fixed.items():
+        script.line(f"    module.{spelling.tensors[name].name}.fill_({number}).requires_grad_(False)")
+    if not task.tensors:
+        script.line("    pass")
+    if task.mode == "graph":
+        script.line("module = torch.compile(module)")
+    if task.train:
+        loss = task.train.loss
+        written = scripts.Written(
+            called="module",
+            trained="module.parameters()",
+            tensors="module.state_dict(keep_vars=True)",
+            loss=str(spellings.spell(loss.operation, loss.parameters).call) if loss else "None",
+        )
+        scripts.training_script(script, task, spellings, written)
+    if task.predict:
+        scripts.prediction_script(script, task, spelling, "module")

@@ -17,9 +17,10 @@ from conformance.adapter import Adapter, Array, Arrays, Part, Reply, Task, Train
 from conformance.discovery import get_adapter
 from conformance.operation import get_operation
 
-FRAMEWORKS = ("jax", "keras", "keras_ops", "tensorflow", "torch")
+FRAMEWORKS = ("jax", "keras", "keras_ops", "tensorflow", "torch", "torch_functional")
 ON_TENSORFLOW = ("keras", "keras_ops", "tensorflow")
-WITH_OPTIMIZERS = ("jax", "keras", "tensorflow", "torch")
+ON_TORCH = ("torch", "torch_functional")
+WITH_OPTIMIZERS = ("jax", "keras", "tensorflow", "torch", "torch_functional")
 PRECISIONS = ("float32", "float64")
 
 _LOADED: dict[str, Adapter] = {}
@@ -126,7 +127,7 @@ import sys, numpy as np
 from conformance.adapter import Task
 from conformance.discovery import adapter_names, get_adapter
 task = Task("c", "softmax", "activation", "float32", {"axis": -1}, predict={"x": np.zeros((1, 2), "float32")})
-for name in ("jax", "keras", "keras_ops", "tensorflow", "torch"):
+for name in ("jax", "keras", "keras_ops", "tensorflow", "torch", "torch_functional"):
     assert name in adapter_names()
     get_adapter(name).script(task)
 print({"flax", "jax", "keras", "optax", "tensorflow", "torch"} & set(sys.modules))
@@ -195,7 +196,7 @@ def test_a_step_of_batch_normalization(adapter: Adapter, precision: str) -> None
     dy = 2 * (y - target) / y.size
     gradients = {"gamma": (dy * normal).sum(axis=(0, 2)), "beta": dy.sum(axis=(0, 2))}
     centred = dy - dy.mean(axis=(0, 2), keepdims=True) - normal * (dy * normal).mean(axis=(0, 2), keepdims=True)
-    learned_variance = variance * 8 / 7 if adapter.name == "torch" else variance
+    learned_variance = variance * 8 / 7 if adapter.name in ON_TORCH else variance
     velocity = -0.25 if "keras" in adapter.name else 1
     expected = {
         "y": y,
@@ -452,7 +453,7 @@ def test_sgd_with_momentum_and_a_learning_rate_that_changes(stepping: Adapter, n
         close(trace["variable"], variable)
 
 
-@pytest.mark.parametrize("name", ["jax", "keras", "torch"])
+@pytest.mark.parametrize("name", ["jax", "keras", *ON_TORCH])
 def test_a_velocity_to_start_from(name: str) -> None:
     first, _ = steps_of(load(name), "sgd", {"velocity": [8, 16]}, learning_rate=1, momentum=0.5)
     sign = -1 if name == "keras" else 1
@@ -469,7 +470,7 @@ def test_two_steps_of_adam(stepping: Adapter) -> None:
         second = 0.75 * second + 0.25 * gradient**2
         root = math.sqrt(1 - 0.75**step)
         # Keras and TensorFlow add the paper's epsilon-hat, before the correction
-        epsilon = 0.125 if stepping.name in ("jax", "torch") else 0.125 / root
+        epsilon = 0.125 if stepping.name in ("jax", *ON_TORCH) else 0.125 / root
         variable = variable - 0.5 * first / (1 - 0.5**step) / (np.sqrt(second) / root + epsilon)
         close(trace["first_moment"], first)
         close(trace["second_moment"], second)
@@ -479,7 +480,7 @@ def test_two_steps_of_adam(stepping: Adapter) -> None:
 def test_weight_decay() -> None:
     decayed = {
         name: steps_of(load(name), "sgd", {}, learning_rate=0.5, weight_decay=0.25)
-        for name in ("jax", "keras", "torch")
+        for name in ("jax", "keras", *ON_TORCH)
     }
     for traces in decayed.values():  # decoupled and L2 are the same without momentum
         close(traces[0]["variable"], np.array([3, 4]) * (1 - 0.125) - 0.5 * GRADIENTS[0])
@@ -492,18 +493,23 @@ DEFAULTS = [
     ("jax", "layer_normalization", {"epsilon": 1e-6}),
     ("jax", "gelu", {"approximate": "tanh"}),
     ("torch", "batch_normalization", {"epsilon": 1e-5, "momentum": 0.9}),
+    ("torch_functional", "batch_normalization", {"epsilon": 1e-5, "momentum": 0.9}),
     ("keras", "batch_normalization", {"epsilon": 1e-3, "momentum": 0.99}),
     ("keras_ops", "batch_normalization", {"epsilon": 1e-3, "momentum": 0.99}),
     ("torch", "layer_normalization", {"epsilon": 1e-5}),
+    ("torch_functional", "layer_normalization", {"epsilon": 1e-5}),
     ("keras", "layer_normalization", {"epsilon": 1e-3}),
     ("keras_ops", "layer_normalization", {"epsilon": 1e-7}),
     ("torch", "gelu", {"approximate": "none"}),
+    ("torch_functional", "gelu", {"approximate": "none"}),
     ("keras", "gelu", {"approximate": "none"}),
     ("keras_ops", "gelu", {"approximate": "tanh"}),
     ("tensorflow", "gelu", {"approximate": "none"}),
     ("torch", "sgd", {"learning_rate": 1e-3}),
+    ("torch_functional", "sgd", {"learning_rate": 1e-3}),
     ("keras", "sgd", {"learning_rate": 0.01}),
     ("torch", "adam", {"learning_rate": 1e-3, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}),
+    ("torch_functional", "adam", {"learning_rate": 1e-3, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}),
     ("keras", "adam", {"learning_rate": 1e-3, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}),
     ("tensorflow", "adam", {"learning_rate": 1e-3, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}),
 ]
@@ -542,6 +548,12 @@ REFUSED = [
     ("jax", "sgd", {}, "no default learning rate"),
     ("jax", "adam", {}, "no default learning rate"),
     ("torch", "conv2d", {"padding": "same", "strides": 2}, "torch.nn.Conv2d has no padding='same' with strides"),
+    (
+        "torch_functional",
+        "conv2d",
+        {"padding": "same", "strides": 2},
+        "torch.nn.functional.conv2d has no padding='same'",
+    ),
     ("keras", "conv2d", {"strides": 2, "dilation": [1, 2]}, "keras.layers.Conv2D has no strides > 1 together"),
     ("keras_ops", "conv2d", {"strides": [1, 2], "dilation": 2}, "keras.ops.conv has no strides > 1 together"),
     ("keras", "sgd", {"dampening": 0.5, "momentum": 0.5, "learning_rate": 1}, "no dampening"),
@@ -601,7 +613,8 @@ def test_an_exception_in_a_step_keeps_the_steps_before() -> None:
         assert len(reply.train) == 1
 
 
-def test_torch_wants_more_than_one_value_per_channel() -> None:
+@pytest.mark.parametrize("name", ON_TORCH)
+def test_torch_wants_more_than_one_value_per_channel(name: str) -> None:
     task = ask(
         "batch_normalization",
         {"epsilon": 0.5, "momentum": 0.5},
@@ -610,11 +623,11 @@ def test_torch_wants_more_than_one_value_per_channel() -> None:
         targets=[[[0.0]]],
         optimizer=part("sgd"),
     )
-    raised = load("torch").run(task).raised
+    raised = load(name).run(task).raised
     assert raised is not None
     assert (raised.phase, raised.step, raised.kind) == ("train", 1, "ValueError")
-    for name in ("jax", *ON_TENSORFLOW):
-        close(answer(load(name), task).train[0]["y"], [[0.0]])
+    for other in ("jax", *ON_TENSORFLOW):
+        close(answer(load(other), task).train[0]["y"], [[0.0]])
 
 
 # --- scripts --------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance import wire
+from conformance import messages, wire
 from conformance.adapter import Adapter, Arrays, Reply, Session, Spellings, Task
 
 LINE = b"0123456789abcdef" * 4 + b"\n"
@@ -76,9 +77,22 @@ def say(data: bytes) -> None:
         data = data[os.write(ANSWERS, data) :]
 
 
-def answer(**changes: Any) -> bytes:
-    answer = wire.Answer(Reply(predict={"x": np.zeros(1)}), 0.0)
-    return wire.encode({"id": number(), "answer": answer} | changes)
+def line(message: Any) -> bytes:
+    return json.dumps(message).encode() + b"\n"
+
+
+def ending(number: int) -> bytes:
+    return line({"end": number})
+
+
+def answer(number: int) -> bytes:
+    """A whole answer, as the wire has it."""
+    reader, writer = os.pipe()
+    reply = Reply(predict={"x": np.zeros(1)})
+    wire.send(writer, wire.Outgoing({"id": number, "answer": messages.Answer(reply, 0.0)}))
+    os.close(writer)
+    with open(reader, "rb") as file:
+        return file.read()
 
 
 # --- those that end -------------------------------------------------------------------------------------------------
@@ -149,7 +163,7 @@ class HangsInC(Echo):
 
 class HangsInALine(Echo):
     def misbehave(self, task: Task) -> None:
-        say(answer()[:20])
+        say(answer(number())[: task.parameters.get("until", 20)])
         time.sleep(1000)
 
 
@@ -174,19 +188,48 @@ class Says(Echo):
     """Writes to the private descriptor, what the parameters name, and then answers."""
 
     def misbehave(self, task: Task) -> None:
-        end = wire.ending(number())
+        asked = number()
+        good, end = answer(asked), ending(asked)
+        head, array = good.split(b"\n", 1)[0] + b"\n", bytes(8)
+        reply = {"parameters": {}, "train": [], "predict": None, "raised": None, "unsupported": None}
+        dumped = json.dumps(reply).encode()
+
+        def whole(shape: Any, dtype: str = "float64", data: bytes = b"") -> bytes:
+            predict = {"x": {"$array": [dtype, shape]}}
+            said = {"id": asked, "answer": {"reply": reply | {"predict": predict}, "seconds": 0.0}}
+            return line(said) + data + end
+
         lines = {
             "garbage": b"\x00\xff garbage\n",
             "no newline": b"garbage",
             "empty lines": b"\n\n",
-            "twice": answer(),
-            "wrong id": answer(id=number() + 1) + end,
-            "no object": wire.encode([1, 2]) + end,
-            "too little": answer(answer={"reply": {}, "seconds": 0.0}) + end,
-            "too much": answer(more=1) + end,
-            "wrong kind": wire.encode({"id": number(), "hello": {}}) + end,
-            "wrong size": answer().replace(b"[1]", b"[2]") + end,
+            "twice": good + good,
+            "no end": head + array,
+            "no array": head + end,
+            "too much of an array": head + array + b"\0" + end,
+            "another end": head + array + ending(asked + 1),
+            "wrong id": answer(asked + 1),
+            "id true": head.replace(b'"id": %d' % asked, b'"id": true') + array + end,
+            "no object": line([1, 2]) + end,
+            "no id": line({"answer": None}) + end,
+            "too little": line({"id": asked, "answer": {"reply": {}, "seconds": 0.0}}) + end,
+            "too much": line({"id": asked, "answer": None, "more": 1}) + end,
+            "wrong kind": line({"id": asked, "hello": {}}) + end,
+            "a key twice": b'{"id": %d, "id": %d, "answer": null}\n' % (asked, asked) + end,
+            "NaN": line({"id": asked, "answer": float("nan")}) + end,
+            "infinite seconds": b'{"id": %d, "answer": {"reply": %s, "seconds": 1e999}}\n' % (asked, dumped) + end,
+            "half an array more": whole([2], data=array),
+            "a negative size": whole([-1]),
+            "an overflow": whole([1 << 32, 1 << 32]),
+            "an overflow with nothing in it": whole([0, 1 << 62, 1 << 62]),
+            "a size without end": whole([10**4000] * 60),
+            "many dimensions": whole([1] * 65),
+            "a large array": whole([1 << 20]),
+            "large arrays": line({"id": asked, "answer": [{"$array": ["uint8", [1 << 19]]}] * 3}),
+            "a bool of 2": whole([1], "bool", b"\2"),
+            "an object": whole([1], "object", bytes(8)),
             "deep": b"[" * 100_000 + b"]" * 100_000 + b"\n" + end,
+            "deep objects": b'{"a":' * 100_000 + b"0" + b"}" * 100_000 + b"\n" + end,
             "long": b"x" * (4 << 20),
         }
         say(lines[task.parameters["says"]])

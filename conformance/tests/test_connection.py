@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance import wire
+from conformance import messages, wire
 from conformance.adapter import Part, Raised, Reply, Task, Train, get_adapter
 from conformance.connection import Answer, Connection, HarnessError
 from conformance.errors import UsageError, WorkerCrashed, WorkerError, WorkerMissing, WorkerNonsense, WorkerTimeout
@@ -75,22 +76,50 @@ def costs(connection: Connection, error: type[WorkerError], task: Task, timeout:
 # --- messages -------------------------------------------------------------------------------------------------------
 
 
-def there_and_back(message: object) -> Any:
-    line = wire.encode(message)
-    assert line.endswith(b"\n")
-    assert line.count(b"\n") == 1
-    return wire.decode(line)
+def sent(message: object) -> bytes:
+    with tempfile.TemporaryFile() as file:
+        wire.send(file.fileno(), wire.Outgoing({"id": 7, "is": message}))
+        file.seek(0)
+        return file.read()
 
 
+def received(data: bytes, step: int = 1 << 16, largest: int = 1 << 20) -> Any:
+    """What comes out of a pipe into which these bytes went, so many at a time; None if it is not whole."""
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    incoming = wire.Incoming(largest)
+    with open(reader, "rb"), open(writer, "wb"):
+        for start in range(0, len(data), step):
+            os.write(writer, data[start : start + step])
+            with contextlib.suppress(BlockingIOError):
+                while not incoming.complete:
+                    incoming.read(reader)
+    return incoming.message["is"] if incoming.complete else None
+
+
+def there_and_back(message: object, step: int = 1 << 16) -> Any:
+    return received(sent(message), step)
+
+
+@pytest.mark.parametrize("step", [1, 1 << 16])
 @pytest.mark.parametrize("dtype", sorted(wire.DTYPES))
 @pytest.mark.parametrize("shape", [(), (0,), (3, 0, 2), (1,), (2, 3, 5)])
-def test_arrays_come_back_bit_by_bit(dtype: str, shape: tuple[int, ...]) -> None:
+def test_arrays_come_back_bit_by_bit(dtype: str, shape: tuple[int, ...], step: int) -> None:
     size = math.prod(shape) * np.dtype(dtype).itemsize
     bits = np.random.default_rng(0).integers(0, 2 if dtype == "bool" else 256, size, np.uint8)
     array = np.frombuffer(bits.tobytes(), dtype).reshape(shape)
-    back = there_and_back([array])[0]
+    before, back, after = there_and_back([np.zeros(3, bool), array, np.ones(5)], step)
     assert (back.dtype, back.shape, back.tobytes()) == (array.dtype, array.shape, array.tobytes())
     assert back.flags.writeable
+    assert back.flags.aligned
+    assert back.flags.owndata
+    assert (before.any(), after.all()) == (False, True)
+
+
+def test_more_arrays_than_a_system_call_takes() -> None:
+    arrays = [np.full(3, each, np.int16) for each in range(5000)]
+    for there, back in zip(arrays, there_and_back(arrays, 4096), strict=True):
+        assert np.array_equal(there, back)
 
 
 def test_arrays_in_any_layout_and_byte_order() -> None:
@@ -136,13 +165,14 @@ def test_a_task_comes_back_whole() -> None:
     task = Task(
         "c[a=1]", "o", "f", "float32", {"axis": (1, -1)}, {"gamma": np.ones(3)}, train, {"x": np.ones(1)}, ("x",)
     )
-    line = wire.encode(task)
-    assert line.count(b"base64") == 4  # the batch, the target, gamma and x: none of them twice
-    back = wire.to_task(wire.decode(line))
+    line = sent(task)
+    assert line.count(b"$array") == 4  # the batch, the target, gamma and x: none of them twice
+    assert line.count(b"$again") == 198
+    back = messages.to_task(received(line))
     assert repr(back) == repr(task)
     assert back.train is not None
     assert back.train.batches[0]["x"] is back.train.batches[99]["x"]
-    assert repr(wire.to_task(there_and_back(Task("c", "o", "f", "float64", {})))) == repr(
+    assert repr(messages.to_task(there_and_back(Task("c", "o", "f", "float64", {})))) == repr(
         Task("c", "o", "f", "float64", {})
     )
 
@@ -158,7 +188,7 @@ def test_a_task_comes_back_whole() -> None:
 )
 def test_a_reply_comes_back_whole(reply: Any) -> None:
     answer = Answer(reply, 0.25)
-    assert repr(wire.to_answer(there_and_back(answer))) == repr(answer)
+    assert repr(messages.to_answer(there_and_back(answer))) == repr(answer)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +196,16 @@ def test_a_reply_comes_back_whole(reply: Any) -> None:
 )
 def test_what_cannot_be_sent_says_so(value: Any) -> None:
     with pytest.raises(TypeError, match="cannot be sent"):
-        wire.encode({"value": value})
+        sent(value)
+
+
+def test_a_line_that_is_too_long_says_so_on_either_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = sent("x" * 1000)
+    monkeypatch.setattr(wire, "LONGEST_LINE", 1000)
+    with pytest.raises(TypeError, match="cannot be sent"):
+        sent("x" * 1000)
+    with pytest.raises(ValueError, match="too long"):
+        received(line)
 
 
 def an_answer(**changes: Any) -> Any:
@@ -194,56 +233,67 @@ RAISED = {"phase": "train", "step": 1, "kind": "ValueError", "message": ""}
         an_answer(raised=RAISED | {"step": "1"}),
         {"reply": an_answer()["reply"], "seconds": -1.0},
         {"reply": an_answer()["reply"], "seconds": math.nan},
+        {"reply": an_answer()["reply"], "seconds": math.inf},
         {"reply": an_answer()["reply"], "seconds": None},
     ],
 )
 def test_an_answer_with_a_field_of_another_kind_is_refused(answer: Any) -> None:
-    wire.to_answer(there_and_back(an_answer(raised=RAISED)))
+    messages.to_answer(there_and_back(an_answer(raised=RAISED)))
     with pytest.raises(ValueError, match=r"must"):
-        wire.to_answer(there_and_back(answer))
+        messages.to_answer(there_and_back(answer))
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("about", "data"),
     [
-        {"dtype": "object"},
-        {"dtype": "complex128"},
-        {"dtype": ["float32"]},
-        {"shape": 1},
-        {"shape": [2]},
-        {"shape": []} | {"dtype": "float64"},
-        {"shape": [10**9, 10**9]},
-        {"shape": [0, 10**30], "base64": ""},
-        {"shape": [-1]},
-        {"shape": [1.0]},
-        {"shape": [True]},
-        {"base64": "AA*AAA=="},
-        {"base64": "AAAA"},
-        {"base64": "AAAAAAA="},
-        {"base64": 1},
-        {"dtype": "bool", "base64": "Ag=="},
-        {"more": 1},
+        (["object", [1]], bytes(8)),
+        (["complex128", [1]], bytes(16)),
+        ([["float32"], [1]], bytes(4)),
+        (["float32"], bytes(4)),
+        (["float32", [1], 1], bytes(4)),
+        (["float32", 1], bytes(4)),
+        (["float32", [2]], bytes(4)),
+        (["float32", [1]], bytes(5)),
+        (["float64", []], bytes(4)),
+        (["float32", [10**9, 10**9]], bytes(4)),
+        (["float32", [1 << 32, 1 << 32]], b""),
+        (["float32", [0, 10**30]], b""),
+        (["float32", [0, 1 << 62, 1 << 62]], b""),
+        (["float32", [-1]], b""),
+        (["float32", [-1, -1]], bytes(4)),
+        (["float32", [1.0]], bytes(4)),
+        (["float32", [True]], bytes(4)),
+        (["float32", [1] * 65], bytes(4)),
+        (["float32", [1 << 18]], bytes(4)),
+        (["bool", [1]], b"\2"),
     ],
 )
-def test_an_array_that_does_not_add_up_is_refused(changes: dict[str, Any]) -> None:
-    array = {"dtype": "float32", "shape": [1], "base64": "AAAAAA=="}
+def test_an_array_that_does_not_add_up_is_refused(about: Any, data: bytes) -> None:
+    def frame(about: Any, data: bytes) -> bytes:
+        return json.dumps({"id": 7, "is": {"$array": about}}).encode() + b"\n" + data + b'{"end": 7}\n'
 
-    def line(array: Any) -> bytes:
-        return json.dumps({"message": {"$array": 0}, "arrays": [array]}).encode()
-
-    assert wire.decode(line(array)) == np.zeros(1)
+    assert received(frame(["float32", [1]], bytes(4))) == np.zeros(1)
     with pytest.raises(ValueError):  # noqa: PT011 (any will do, and nothing else)
-        wire.decode(line(array | changes))
+        received(frame(about, data) + b"another message")
+
+
+def test_sizes_are_checked_before_memory_is_taken() -> None:
+    half = {"$array": ["uint8", [1 << 29]]}
+    line = json.dumps({"id": 7, "is": [half, half, half]}).encode() + b"\n"
+    with pytest.raises(ValueError, match="too long"):
+        received(line, largest=1 << 30)
 
 
 @pytest.mark.parametrize(
     "message",
     [
-        '{"$array": 1}',
-        '{"$array": -1}',
-        '{"$array": 0, "x": 1}',
+        '{"$again": 0}',
+        '{"$again": -1}',
+        '{"$array": ["bool", [0]], "x": 1}',
         '{"$x": 1}',
+        '{"$tuple": 1}',
         '{"$float": "1"}',
+        '{"a": 1, "a": 1}',
         "NaN",
         "9" * 10_000,
         "",
@@ -252,20 +302,24 @@ def test_an_array_that_does_not_add_up_is_refused(changes: dict[str, Any]) -> No
 )
 def test_a_message_without_meaning_is_refused(message: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
-        wire.decode(b'{"message": %s, "arrays": []}' % message.encode())
+        received(b'{"id": 7, "is": %s}\n{"end": 7}\n' % message.encode())
+
+
+@pytest.mark.parametrize("line", ["[]", "null", "{}", '{"id": "7"}', '{"id": true}', '{"id": 7.0}', '{"id": null}'])
+def test_a_message_without_a_number_is_refused(line: str) -> None:
+    with pytest.raises(ValueError, match="an object with an id"):
+        received(line.encode() + b'\n{"end": 7}\n')
 
 
 def test_a_damaged_message_is_a_value_error_at_most() -> None:
     random = np.random.default_rng(0)
-    line = wire.encode(
-        Answer(Reply({"x": (1, math.nan)}, [{"y": np.ones((2, 3))}], None, Raised("train", 1, "E", "")), 1.0)
-    )
+    whole = sent(Answer(Reply({"x": (1, math.nan)}, [{"y": np.ones((2, 3))}], None, Raised("train", 1, "E", "")), 1.0))
     for _ in range(3000):
-        damaged = bytearray(line)
-        for place in random.integers(0, len(line), random.integers(1, 4)):
-            damaged[place] = random.choice(bytearray(line)) if random.random() < 0.9 else random.integers(256)
-        with contextlib.suppress(ValueError):
-            wire.to_answer(wire.decode(bytes(damaged)))
+        damaged = bytearray(whole)
+        for place in random.integers(0, len(whole), random.integers(1, 4)):
+            damaged[place] = random.choice(bytearray(whole)) if random.random() < 0.9 else random.integers(256)
+        with contextlib.suppress(ValueError, KeyError):  # KeyError: the message is not called "is"
+            messages.to_answer(received(bytes(damaged)))
 
 
 # --- the sunshine case ----------------------------------------------------------------------------------------------
@@ -316,7 +370,7 @@ def test_a_worker_is_lean_and_the_same_everywhere(tmp_path: Path, monkeypatch: p
     assert first["threads"] == ["3", "3", 3]
     assert first["hash"] == second["hash"]
     ours = {each for each in first["modules"] if each.startswith("conformance.")}
-    assert ours == {f"conformance.{each}" for each in ("adapter", "errors", "wire", "worker")}
+    assert ours == {f"conformance.{each}" for each in ("adapter", "errors", "messages", "wire", "worker")}
     roots = {each.partition(".")[0] for each in first["modules"]}
     assert not roots & {"autograd", "pydantic", "scipy", "torch", "tensorflow", "keras", "yaml", "click", "rich"}
 
@@ -441,7 +495,7 @@ def test_the_deadline_holds_while_the_question_is_sent() -> None:
 def _pid(connection: Connection) -> int:
     connection.start()
     assert connection._process is not None
-    return connection._process._process.pid
+    return connection._process.pid
 
 
 # --- those that talk nonsense ---------------------------------------------------------------------------------------
@@ -453,14 +507,33 @@ def _pid(connection: Connection) -> int:
         ("garbage", "ascii"),
         ("no newline", "Expecting value"),
         ("empty lines", "Expecting value"),
-        ("twice", "there is more than one"),
+        ("twice", "does not end where it should"),
+        ("no end", "does not end where it should"),
+        ("no array", "does not end where it should"),
+        ("too much of an array", "does not end where it should"),
+        ("another end", "does not end where it should"),
+        ("half an array more", "does not end where it should"),
         ("wrong id", "not to the question"),
-        ("no object", "not to the question"),
+        ("id true", "an object with an id"),
+        ("no object", "an object with an id"),
+        ("no id", "an object with an id"),
         ("too little", "Reply must have exactly"),
         ("too much", "expected answer or fault"),
         ("wrong kind", "expected answer or fault"),
-        ("wrong size", "takes 16 bytes"),
+        ("a key twice", "a key stands twice"),
+        ("NaN", "NaN is not JSON"),
+        ("infinite seconds", "seconds must be"),
+        ("a negative size", "[-1] is no shape"),
+        ("an overflow", "it is too long: float64 of shape [4294967296, 4294967296]"),
+        ("an overflow with nothing in it", "array is too big"),
+        ("a size without end", "it is too long"),
+        ("many dimensions", "is no shape"),
+        ("a large array", "it is too long: float64 of shape [1048576]"),
+        ("large arrays", "it is too long: uint8 of shape [524288]"),
+        ("a bool of 2", "a bool is 0 or 1"),
+        ("an object", "object is no dtype"),
         ("deep", "nested too deeply"),
+        ("deep objects", "nested too deeply"),
         ("long", "too long"),
     ],
 )

@@ -128,10 +128,9 @@ class Process:
         with self._reaping:
             if self._process.returncode is None:
                 descendants = memory.family(self.pid)[1:]
-                os.killpg(self.pid, signal.SIGKILL)
-                for each in descendants:
+                for kill, number in ((os.killpg, self.pid), *((os.kill, each) for each in descendants)):
                     with contextlib.suppress(ProcessLookupError, PermissionError):
-                        os.kill(each, signal.SIGKILL)
+                        kill(number, signal.SIGKILL)
 
     def end(self, patience: float) -> None:
         """End the process and its children: by asking, and after so many seconds by force."""
@@ -159,9 +158,10 @@ class Process:
             return True
 
     def _look(self) -> None:
-        if self._limit is not None and not self.epitaph and memory.exceeds(self.pid, self._limit):
-            self.epitaph = f"it took more than {memory.shown(self._limit)} of memory"
+        if self._limit is not None and memory.exceeds(self.pid, self._limit):
             self.kill()
+            self.epitaph = f"it took more than {memory.shown(self._limit)} of memory"
+            raise EOFError
 
     def _send(self, question: Outgoing) -> None:
         try:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from conformance import messages, wire
-from conformance.adapter import Adapter, Arrays, Reply, Session, Spellings, Task
+from conformance.adapter import Adapter, Array, Arrays, Reply, Session, Spellings, Task
 
 LINE = b"0123456789abcdef" * 4 + b"\n"
 ANSWERS = int(sys.argv[-2]) if sys.argv[-2:-1] and sys.argv[-2].isdigit() else -1
@@ -145,6 +145,63 @@ class ForksAndDies(Echo):
         if os.fork() == 0:
             time.sleep(1000)
         os._exit(5)
+
+
+# --- those that take memory -----------------------------------------------------------------------------------------
+
+MOST = 1 << 30
+"""None takes more, so that a limit that is not kept harms the test alone."""
+
+
+def take(size: int) -> list[Array]:
+    """Memory that is used, some at a time."""
+    return [np.ones(4 << 20, np.uint8) for _ in range(size >> 22)]
+
+
+class TakesMemory(Echo):
+    def misbehave(self, task: Task) -> None:
+        print("before the feast", flush=True)
+        self.taken = take(MOST)
+        time.sleep(1000)
+
+
+class TakesMemoryInC(Echo):
+    """In one call, which holds the GIL until it is done, and then for longer."""
+
+    def misbehave(self, task: Task) -> None:
+        libc = ctypes.PyDLL(None)
+        libc.malloc.restype = ctypes.c_void_p
+        libc.malloc.argtypes = [ctypes.c_size_t]
+        libc.memset.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
+        libc.memset(libc.malloc(MOST), 1, MOST)
+        libc.sleep(1000)
+
+
+class TakesMemoryInAChild(Echo):
+    """In a grandchild, in a session of its own."""
+
+    def misbehave(self, task: Task) -> None:
+        code = f"import os, time; print('pid', os.getpid(), flush=True); taken = b'1' * {MOST}; time.sleep(1000)"
+        shell = f'{sys.executable} -c "{code}"; true'
+        subprocess.run(["sh", "-c", shell], start_new_session=True, check=False)
+
+
+class TakesMemoryInLoad(Echo):
+    def load(self, threads: int) -> None:
+        TakesMemory().misbehave(Task("", "", "", "", {}))
+
+
+class TakesALittle(Echo):
+    """Less than the limit, though its children, who share it, seem to hold as much again."""
+
+    def misbehave(self, task: Task) -> None:
+        taken = take(100 << 20)
+        if os.fork() == 0:
+            time.sleep(1000)
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            subprocess.run(["true"], check=True)
+        del taken
 
 
 # --- those that hang ------------------------------------------------------------------------------------------------

@@ -498,6 +498,41 @@ def _pid(connection: Connection) -> int:
     return connection._process.pid
 
 
+# --- those that take memory -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def narrow() -> Iterator[Connection]:
+    with Connection(miniature("Whichever"), restarts=1000, memory=200 << 20) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize("name", ["TakesMemory", "TakesMemoryInC", "TakesMemoryInAChild"])
+def test_one_that_takes_too_much_memory_costs_one_case(narrow: Connection, name: str) -> None:
+    error = costs(narrow, WorkerCrashed, a_task(name))
+    assert str(error) == "it took more than 200 MiB of memory"
+    if name == "TakesMemory":
+        assert error.printed == "before the feast"
+    if name == "TakesMemoryInAChild":
+        child = int(error.printed.split()[1])
+        assert soon(lambda: not lives(child))
+
+
+def test_one_that_takes_less_than_the_limit_costs_none(narrow: Connection) -> None:
+    pid = _pid(narrow)
+    assert narrow.run(a_task("TakesALittle")).reply.predict
+    assert _pid(narrow) == pid
+    narrow.close()
+
+
+def test_one_that_takes_too_much_memory_while_it_loads_is_missing() -> None:
+    with (
+        Connection(miniature("TakesMemoryInLoad"), memory=200 << 20) as connection,
+        pytest.raises(WorkerMissing, match="cannot be loaded: it took more than 200 MiB of memory: before the feast"),
+    ):
+        connection.start()
+
+
 # --- those that talk nonsense ---------------------------------------------------------------------------------------
 
 

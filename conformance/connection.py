@@ -161,8 +161,6 @@ class Connection:
         return answer
 
     def _read(self, said: dict[str, Any], readers: _Readers[_T]) -> _T | Exception:
-        if said["id"] != self._asked:
-            raise ValueError("it is not to the question that was asked")
         kinds = [kind for kind in said if kind in readers]
         if len(said) != 2 or len(kinds) != 1:
             raise ValueError(f"expected {' or '.join(readers)}")

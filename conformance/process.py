@@ -36,7 +36,7 @@ _THREADS = [
 _CHUNK = 1 << 20
 _LOOK, _MOMENT = 0.05, 0.005
 _LAST_BYTES, _LAST_LINES = 1 << 16, 20
-_FATAL, _FRAMES = "Fatal Python error: ", 4
+_FATAL, _FRAMES = "Fatal Python error: ", 3
 
 
 class Process:
@@ -91,7 +91,7 @@ class Process:
         """
         self._drain()
         self._last.clear()
-        answer = Incoming(self._largest)
+        answer = Incoming(self._largest, question.number)
         now = time.monotonic()
         look = now + _LOOK
         self._selector.register(self._questions, selectors.EVENT_WRITE)

@@ -44,12 +44,13 @@ class Outgoing:
     """A message on its way out: `write` until it is `complete`. Raises `TypeError` for what cannot be sent."""
 
     def __init__(self, message: Mapping[str, Any]) -> None:
+        self.number: int = message["id"]
         table: dict[int, tuple[int, Array]] = {}  # by identity; holding the array keeps its identity its own
         line = json.dumps(_plain(message, table), allow_nan=False).encode("ascii") + b"\n"
         if len(line) > LONGEST_LINE:
             raise TypeError(f"a message whose line has {len(line)} bytes cannot be sent")
         views = [_bytes(np.ascontiguousarray(each, each.dtype.newbyteorder("="))) for _, each in table.values()]
-        self._pieces = deque(each for each in (memoryview(line), *views, memoryview(_ending(message))) if each)
+        self._pieces = deque(each for each in (memoryview(line), *views, memoryview(_ending(self.number))) if each)
 
     @property
     def complete(self) -> bool:
@@ -62,9 +63,10 @@ class Outgoing:
 
 
 class Incoming:
-    """A message on its way in, of at most so many bytes: `read` until it is `complete`."""
+    """A message on its way in, of at most so many bytes, and of that number: `read` until it is `complete`."""
 
-    def __init__(self, largest: int) -> None:
+    def __init__(self, largest: int, number: int | None = None) -> None:
+        self._number = number
         self.message: Any = None
         self.complete = False
         self._room = largest
@@ -109,7 +111,9 @@ class Incoming:
             raise ValueError("nested too deeply") from None
         if not isinstance(self.message, dict) or type(self.message.get("id")) is not int:
             raise ValueError("expected an object with an id")
-        self._end = memoryview(_ending(self.message))
+        if self._number not in (None, self.message["id"]):
+            raise ValueError("it is not to the question that was asked")
+        self._end = memoryview(_ending(self.message["id"]))
         self._said = memoryview(bytearray(len(self._end)))
         surplus = memoryview(bytearray(1))
         self._places.extend([*(_bytes(each) for each in self._arrays if each.nbytes), self._said, surplus])
@@ -168,8 +172,8 @@ def send(descriptor: int, outgoing: Outgoing) -> None:
         outgoing.write(descriptor)
 
 
-def _ending(message: Mapping[str, Any]) -> bytes:
-    return b'{"end": %d}\n' % message["id"]
+def _ending(number: int) -> bytes:
+    return b'{"end": %d}\n' % number
 
 
 def _bytes(array: Array) -> memoryview:

@@ -7,7 +7,7 @@ The last row is a whole `Connection`: deadlines, checks, a task, an adapter that
 
 from __future__ import annotations
 
-import base64
+import binascii
 import fcntl
 import json
 import math
@@ -16,7 +16,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, TypeAlias
@@ -36,55 +36,45 @@ class Base64:
     """The bytes as letters inside the line."""
 
     def __init__(self, incoming: int, outgoing: int, shared: int) -> None:
-        self.incoming, self.outgoing = os.fdopen(incoming, "rb"), outgoing
-        self.shared = shared
+        self.incoming, self.outgoing, self.shared = os.fdopen(incoming, "rb"), outgoing, shared
 
     def send(self, arrays: Arrays) -> None:
-        self.say({name: [each.dtype.name, each.shape, self.letters(each)] for name, each in arrays.items()})
+        pieces = [b"{"]
+        for name, each in arrays.items():
+            about = f'"{name}": ["{each.dtype.name}", {list(each.shape)}, "'
+            pieces += [about.encode(), binascii.b2a_base64(each.data, newline=False), b'"]', b", "]
+        self.write([b"".join([*pieces[:-1], b"}\n"])])
 
     def receive(self) -> dict[str, Array]:
-        about = json.loads(self.incoming.readline())
-        return {name: self.array(letters, *kind) for name, (*kind, letters) in about.items()}
+        return {
+            name: np.frombuffer(bytearray(binascii.a2b_base64(letters)), dtype).reshape(shape)
+            for name, (dtype, shape, letters) in json.loads(self.incoming.readline()).items()
+        }
 
-    def say(self, about: Any) -> None:
-        line = memoryview(json.dumps(about).encode() + b"\n")
-        while line:
-            line = line[os.write(self.outgoing, line) :]
-
-    @staticmethod
-    def letters(array: Array) -> str:
-        return base64.b64encode(array.data).decode()
-
-    @staticmethod
-    def array(letters: str, dtype: str, shape: list[int]) -> Array:
-        return np.frombuffer(bytearray(base64.b64decode(letters)), dtype).reshape(shape)
+    def write(self, pieces: Sequence[Any]) -> None:
+        views = [memoryview(each).cast("B") for each in pieces]
+        while views:
+            count = os.writev(self.outgoing, views)
+            while views and count >= len(views[0]):
+                count -= len(views.pop(0))
+            views[:1] = [each[count:] for each in views[:1]]
 
 
-class Frame(Base64):
-    """The bytes as they are, behind the line: `os.writev` from the arrays, `os.readv` into the arrays."""
+class Behind(Base64):
+    """The bytes as they are, behind the line: written from the arrays, read into the arrays."""
 
     def send(self, arrays: Arrays) -> None:
-        self.say({name: [each.dtype.name, each.shape] for name, each in arrays.items()})
-        views = [each.reshape(-1).view(np.uint8).data for each in arrays.values()]
-        self.all_of(os.writev, self.outgoing, views)
+        about = {name: [each.dtype.name, each.shape] for name, each in arrays.items()}
+        self.write([json.dumps(about).encode() + b"\n", *arrays.values()])
 
     def receive(self) -> dict[str, Array]:
         about = json.loads(self.incoming.readline())
         arrays = {name: np.empty(shape, dtype) for name, (dtype, shape) in about.items()}
-        views = [each.reshape(-1).view(np.uint8).data for each in arrays.values()]
-        while views:
-            count = self.incoming.readinto(views[0])  # what the buffer holds first, then as readv does
-            views = views[1:] if count == len(views[0]) else [views[0][count:], *views[1:]]
+        for each in arrays.values():
+            view = each.data.cast("B")
+            while view:
+                view = view[self.incoming.readinto(view) :]
         return arrays
-
-    @staticmethod
-    def all_of(call: Callable[[int, list[memoryview]], int], descriptor: int, views: list[memoryview]) -> None:
-        while views:
-            count = call(descriptor, views)
-            while views and count >= len(views[0]):
-                count -= len(views.pop(0))
-            if count:
-                views[0] = views[0][count:]
 
 
 class Shared(Base64):
@@ -98,7 +88,7 @@ class Shared(Base64):
             about[name] = [each.dtype.name, each.shape, start]
             np.frombuffer(memory, each.dtype, each.size, start).reshape(each.shape)[...] = each
             start += each.nbytes
-        self.say(about)
+        self.write([json.dumps(about).encode() + b"\n"])
 
     def receive(self) -> dict[str, Array]:
         about = json.loads(self.incoming.readline())
@@ -115,7 +105,7 @@ class Shared(Base64):
         return self.held
 
 
-WAYS: dict[str, type[Base64]] = {"base64 in the line": Base64, "bytes behind it": Frame, "shared memory": Shared}
+WAYS: dict[str, type[Base64]] = {"base64 in the line": Base64, "bytes behind it": Behind, "shared memory": Shared}
 
 
 def echo(way: str, *descriptors: str) -> None:
@@ -137,11 +127,12 @@ def between(way: str, arrays: Arrays, rounds: int) -> list[float]:
     with subprocess.Popen(command, pass_fds=theirs) as process:
         end = WAYS[way](ours_in, ours_out, shared)
 
-        def ask() -> None:
+        def ask() -> dict[str, Array]:
             end.send(arrays)
-            back = end.receive()
-            assert all(np.array_equal(back[name], each) for name, each in arrays.items())
+            return end.receive()
 
+        back = ask()
+        assert all(np.array_equal(back[name], each) for name, each in arrays.items())
         spent = seconds(ask, rounds)
         process.kill()
     return spent

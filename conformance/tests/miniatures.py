@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
@@ -147,6 +150,17 @@ class ForksAndDies(Echo):
         os._exit(5)
 
 
+class AnswersAndDies(Echo):
+    """With nothing between the last byte and the end, and a child that keeps the pipe open."""
+
+    def misbehave(self, task: Task) -> None:
+        if os.fork() == 0:
+            time.sleep(1000)
+        print("a last word", flush=True)
+        say(answer(number()))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 # --- those that take memory -----------------------------------------------------------------------------------------
 
 MOST = 1 << 30
@@ -218,10 +232,24 @@ class HangsInC(Echo):
         ctypes.PyDLL(None).sleep(1000)  # PyDLL keeps the GIL
 
 
-class HangsInALine(Echo):
+class HangsInAnAnswer(Echo):
     def misbehave(self, task: Task) -> None:
-        say(answer(number())[: task.parameters.get("until", 20)])
+        say(answer(number())[: task.parameters["until"]])
         time.sleep(1000)
+
+
+class Stops(Echo):
+    def misbehave(self, task: Task) -> None:
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+
+class IgnoresTheEnd(Echo):
+    """Every signal that can be ignored, and that there are no more questions."""
+
+    def misbehave(self, task: Task) -> None:
+        for each in {*signal.Signals} - {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(each, signal.SIG_IGN)
+        atexit.register(time.sleep, 1000)
 
 
 class LeavesAChild(Echo):
@@ -290,6 +318,38 @@ class Says(Echo):
             "long": b"x" * (4 << 20),
         }
         say(lines[task.parameters["says"]])
+
+
+class NeverEnds(Echo):
+    """A line that does not end."""
+
+    def misbehave(self, task: Task) -> None:
+        while True:
+            say(b'["' + b"x" * (1 << 20))
+
+
+class SpeaksFirst(Echo):
+    """Answers the next question, before it is asked."""
+
+    def misbehave(self, task: Task) -> None:
+        following = answer(number() + 1)
+        threading.Timer(0.1, say, [following]).start()
+
+
+# --- those that are odd, and right --------------------------------------------------------------------------------
+
+
+class Drips(Echo):
+    """Answers a byte at a time."""
+
+    def misbehave(self, task: Task) -> None:
+        os.writev = lambda descriptor, pieces: os.write(descriptor, pieces[0][:1])
+
+
+class ClosesItsOutput(Echo):
+    def misbehave(self, task: Task) -> None:
+        os.close(1)
+        os.close(2)
 
 
 # --- those that print -----------------------------------------------------------------------------------------------

@@ -58,6 +58,11 @@ def soon(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
     return True
 
 
+def ends(connection: Connection) -> bool:
+    process = connection._process
+    return process is not None and soon(lambda: not process.is_waiting())
+
+
 @pytest.fixture(scope="module")
 def whichever() -> Iterator[Connection]:
     with Connection(miniature("Whichever"), restarts=1000, largest=1 << 20) as connection:
@@ -429,6 +434,20 @@ def test_descriptors_are_given_back() -> None:
     assert held() == before
 
 
+@pytest.mark.parametrize("condition", ["os.closerange(0, 3)", "signal.signal(signal.SIGCHLD, signal.SIG_IGN)"])
+def test_a_parent_that_is_odd(condition: str, tmp_path: Path) -> None:
+    """Without standard descriptors, or one whose children the kernel forgets."""
+    script = f"""if True:
+        import os, signal
+        from conformance.tests.test_connection import Connection, Path, a_task, miniature, works
+        {condition}
+        with Connection({miniature("Echo")!r}) as connection:
+            Path({str(tmp_path / "works")!r}).write_text(str(works(connection)))
+    """
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=60)
+    assert (tmp_path / "works").read_text() == "True"
+
+
 # --- those that end -------------------------------------------------------------------------------------------------
 
 
@@ -453,25 +472,49 @@ def test_one_that_ends_costs_one_case(whichever: Connection, name: str, message:
         assert "before the end" in error.printed
         assert "Segmentation fault" in error.printed
         assert "in misbehave" in error.printed
+        assert "in serve" not in error.printed  # the stack began there, far from the fault
 
 
 def test_one_that_dies_between_two_cases_costs_none() -> None:
     with Connection(miniature("DiesLater")) as connection:
         assert connection.run(a_task("bad")).reply.predict
-        process = connection._process
-        assert process is not None
-        assert soon(lambda: not process.is_waiting())
+        assert ends(connection)
         assert works(connection)
+
+
+def test_an_answer_counts_though_the_process_ends_with_it(whichever: Connection) -> None:
+    for _ in range(10):
+        assert whichever.run(a_task("AnswersAndDies")).reply.predict == {"x": np.zeros(1)}
+        assert ends(whichever)
+
+
+def test_one_that_is_deaf_to_its_end_is_killed() -> None:
+    connection = Connection(miniature("IgnoresTheEnd"))
+    assert connection.run(a_task("bad")).reply.predict
+    pid = _pid(connection)
+    connection.close()
+    assert not lives(pid)
 
 
 # --- those that hang ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["Hangs", "HangsInC", "HangsInALine", "LeavesAChild"])
-def test_one_that_hangs_costs_one_case(whichever: Connection, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("Hangs", {}),
+        ("HangsInC", {}),
+        ("HangsInAnAnswer", {"until": 20}),  # in its line
+        ("HangsInAnAnswer", {"until": -16}),  # in an array
+        ("HangsInAnAnswer", {"until": -1}),
+        ("LeavesAChild", {}),
+        ("Stops", {}),
+    ],
+)
+def test_one_that_hangs_costs_one_case(whichever: Connection, name: str, parameters: dict[str, Any]) -> None:
     start = time.monotonic()
     timeout = 1.5 if name == "LeavesAChild" else 0.5
-    error = costs(whichever, WorkerTimeout, a_task(name), timeout)
+    error = costs(whichever, WorkerTimeout, a_task(name, **parameters), timeout)
     assert str(error) == f"no answer within {timeout} s"
     assert time.monotonic() - start < 20
     if name == "Hangs":
@@ -574,6 +617,33 @@ def test_one_that_takes_too_much_memory_while_it_loads_is_missing() -> None:
 )
 def test_one_that_talks_nonsense_costs_one_case(whichever: Connection, says: str, because: str) -> None:
     assert because in str(costs(whichever, WorkerNonsense, a_task("Says", says=says)))
+
+
+def test_a_line_without_end_costs_one_case_and_little_memory() -> None:
+    with Connection(miniature("NeverEnds"), largest=1 << 40) as connection:
+        with pytest.raises(WorkerNonsense, match="too long"):
+            connection.run(a_task("bad"))
+        assert works(connection)
+
+
+def test_an_answer_that_comes_before_its_question_costs_none() -> None:
+    with Connection(miniature("SpeaksFirst")) as connection:
+        assert connection.run(a_task("bad")).reply.predict
+        pid = _pid(connection)
+        time.sleep(0.3)
+        assert works(connection)
+        assert _pid(connection) != pid
+
+
+@pytest.mark.parametrize("name", ["Drips", "ClosesItsOutput"])
+def test_one_that_is_odd_costs_none(name: str) -> None:
+    with Connection(miniature(name)) as connection:
+        predict = connection.run(a_task("bad", x=np.arange(500.0))).reply.predict
+        assert predict is not None
+        assert predict["x"].tolist() == list(range(0, 1000, 2))
+        pid = _pid(connection)
+        assert works(connection)
+        assert _pid(connection) == pid
 
 
 def test_the_numbers_of_questions_go_on_after_a_restart() -> None:

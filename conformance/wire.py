@@ -1,88 +1,202 @@
-"""Messages between the parent and a worker: one JSON line each, the arrays in a table of their own.
+"""A message between the parent and a worker: a line of JSON, the bytes of its arrays, and a line that ends it.
 
 ::
 
-    {"message": {"id": 2, "task": {... {"$array": 0} ...}}, "arrays": [{"dtype": .., "shape": .., "base64": ..}]}
+    {"id": 2, "task": {... {"$array": ["float32", [4, 3]]} ...}}
+    (48 bytes, as they lie in memory: both ends are on one machine)
+    {"end": 2}
 
-What JSON lacks is an object with one key: ``{"$array": index}``, ``{"$tuple": [...]}``, ``{"$float": "nan"}``.  An
-array that a message holds many times stands in the table once.  Decoding executes nothing and checks every size.
+What JSON lacks is an object with one key: ``{"$array": [dtype, shape]}``, ``{"$again": index}`` for an array that the
+message already holds, ``{"$tuple": [...]}``, ``{"$float": "nan"}``.  Arrays are sent from where they are and received
+where they stay.  Receiving executes nothing, and checks every size before it takes memory.
 
-An answer is such a line and then ``{"end": 2}``: whatever else was written before that is found out at once, and not
-taken for the answer to the next question.
+The ending finds out at once whatever else was written, so that it is not taken for the answer to the next question.
 """
 
 from __future__ import annotations
 
-import binascii
 import json
 import math
+import os
+import sys
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from conformance.adapter import Array, Arrays, Part, Raised, Reply, Task, Train
+from conformance.adapter import Array
 
 DTYPES = frozenset(
     ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64")
 )
+LONGEST_LINE = 1 << 24
+"""JSON takes up to 30 times its length in memory, so that its limit is narrower than that of the arrays."""
+
+_CHUNK = 1 << 16
+_PIECES = os.sysconf("SC_IOV_MAX")
+_DIMENSIONS = 64
 
 
-@dataclass(frozen=True)
-class Hello:
-    """What a worker says of itself once its framework is loaded, and the seconds that loading took."""
+class Outgoing:
+    """A message on its way out: `write` until it is `complete`. Raises `TypeError` for what cannot be sent."""
 
-    versions: dict[str, str]
-    device: str
-    precisions: tuple[str, ...]
-    modes: tuple[str, ...]
-    operations: tuple[str, ...]
-    switches: dict[str, str]
-    seconds: float
+    def __init__(self, message: Mapping[str, Any]) -> None:
+        self.number: int = message["id"]
+        table: dict[int, tuple[int, Array]] = {}  # by identity; holding the array keeps its identity its own
+        line = json.dumps(_plain(message, table), allow_nan=False).encode("ascii") + b"\n"
+        if len(line) > LONGEST_LINE:
+            raise TypeError(f"a message whose line has {len(line)} bytes cannot be sent")
+        views = [_bytes(np.ascontiguousarray(each, each.dtype.newbyteorder("="))) for _, each in table.values()]
+        self._pieces = deque(each for each in (memoryview(line), *views, memoryview(_ending(self.number))) if each)
 
+    @property
+    def complete(self) -> bool:
+        """Whether all of it was written."""
+        return not self._pieces
 
-@dataclass(frozen=True)
-class Answer:
-    """An adapter's reply to a task, and the seconds that it spent on it."""
-
-    reply: Reply
-    seconds: float
-
-
-# --- any message ----------------------------------------------------------------------------------------------------
+    def write(self, descriptor: int) -> None:
+        """Write once, as much as there is room for."""
+        _skip(self._pieces, os.writev(descriptor, list(islice(self._pieces, _PIECES))))
 
 
-def encode(message: Any) -> bytes:
-    """The line that stands for a message; raises `TypeError` for what cannot be sent."""
-    table: dict[int, tuple[int, Array]] = {}  # by identity; holding the array keeps its identity its own
-    tree = json.dumps(_plain(message, table), allow_nan=False).encode("ascii")
-    arrays = [piece for index, array in table.values() for piece in (b", " if index else b"", *_array_line(array))]
-    return b"".join([b'{"message": ', tree, b', "arrays": [', *arrays, b"]}\n"])
+class Incoming:
+    """A message on its way in, of at most so many bytes, and of that number: `read` until it is `complete`."""
+
+    def __init__(self, largest: int, number: int | None = None) -> None:
+        self._number = number
+        self.message: Any = None
+        self.complete = False
+        self._room = largest
+        self._line = bytearray()
+        self._arrays: list[Array] = []
+        self._end = self._said = memoryview(b"")
+        self._places: deque[memoryview] = deque()  # for what follows the line, once that is whole
+
+    def read(self, descriptor: int) -> int:
+        """Read once, and return how many bytes that were, 0 at the end; raises `ValueError` for what is no message."""
+        if self._places:
+            count = os.readv(descriptor, list(islice(self._places, _PIECES)))
+            _skip(self._places, count)
+        else:
+            chunk = os.read(descriptor, _CHUNK)
+            count = len(chunk)
+            self._take(chunk)
+        if self._end and len(self._places) <= 1:
+            self._finish()
+        return count
+
+    def _take(self, chunk: bytes) -> None:
+        line, newline, more = chunk.partition(b"\n")
+        self._line += line
+        if len(self._line) > min(self._room, LONGEST_LINE):
+            raise ValueError("it is too long")
+        if newline:
+            self._understand()
+            rest = memoryview(more)
+            while rest and self._places:
+                place = self._places[0][: len(rest)]
+                place[:] = rest[: len(place)]
+                rest = rest[len(place) :]
+                _skip(self._places, len(place))
+
+    def _understand(self) -> None:
+        self._room -= len(self._line)
+        try:
+            text = str(self._line, "ascii")
+            self.message = json.loads(text, object_pairs_hook=self._rich, parse_constant=_no_constant)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+        if not isinstance(self.message, dict) or type(self.message.get("id")) is not int:
+            raise ValueError("expected an object with an id")
+        if self._number not in (None, self.message["id"]):
+            raise ValueError("it is not to the question that was asked")
+        self._end = memoryview(_ending(self.message["id"]))
+        self._said = memoryview(bytearray(len(self._end)))
+        surplus = memoryview(bytearray(1))
+        self._places.extend([*(_bytes(each) for each in self._arrays if each.nbytes), self._said, surplus])
+
+    def _finish(self) -> None:
+        if self._said != self._end or not self._places:
+            raise ValueError("it does not end where it should")
+        if any(each.dtype == bool and each.view(np.uint8).max(initial=0) > 1 for each in self._arrays):
+            raise ValueError("a bool is 0 or 1")
+        self.complete = True
+
+    def _rich(self, pairs: list[tuple[str, Any]]) -> Any:
+        """What an object stands for."""
+        value = dict(pairs)
+        if len(value) < len(pairs):
+            raise ValueError("a key stands twice in an object")
+        if not any(key.startswith("$") for key in value):
+            return value
+        if len(value) == 1:
+            match value:
+                case {"$array": [str(name), [*shape]]}:
+                    return self._array(name, shape)
+                case {"$again": int(index)} if 0 <= index < len(self._arrays):
+                    return self._arrays[index]
+                case {"$tuple": [*items]}:
+                    return tuple(items)
+                case {"$float": "nan" | "inf" | "-inf" as text}:
+                    return float(text)
+        raise ValueError(f"an object with the keys {', '.join(sorted(value)):.100} has no meaning")
+
+    def _array(self, name: str, shape: list[Any]) -> Array:
+        if name not in DTYPES:
+            raise ValueError(f"{name:.100} is no dtype of an array")
+        if len(shape) > _DIMENSIONS or not all(type(each) is int and each >= 0 for each in shape):
+            raise ValueError(f"{shape!s:.100} is no shape")
+        size = math.prod(shape) * np.dtype(name).itemsize
+        if size > self._room:
+            raise ValueError(f"it is too long: {name} of shape {shape!s:.100}")
+        self._room -= size
+        self._arrays.append(np.empty(shape, name))
+        return self._arrays[-1]
 
 
-def ending(number: int) -> bytes:
-    """The line that ends the answer to the question of that number."""
+def receive(descriptor: int) -> Any:
+    """The next message of any size, waited for; None at the end."""
+    incoming = Incoming(sys.maxsize)
+    while not incoming.complete:
+        if not incoming.read(descriptor):
+            return None
+    return incoming.message
+
+
+def send(descriptor: int, outgoing: Outgoing) -> None:
+    """Write all of a message."""
+    while not outgoing.complete:
+        outgoing.write(descriptor)
+
+
+def _ending(number: int) -> bytes:
     return b'{"end": %d}\n' % number
 
 
-def decode(line: bytes | memoryview) -> Any:
-    """The message that a line stands for; raises `ValueError` for anything else."""
-    try:
-        whole = json.loads(str(line, "ascii"), parse_constant=_no_constant)
-        if not isinstance(whole, dict) or set(whole) != {"message", "arrays"} or not isinstance(whole["arrays"], list):
-            raise ValueError("expected a message and its arrays")
-        return _rich(whole["message"], [_array(each) for each in whole["arrays"]])
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+def _bytes(array: Array) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
+
+
+def _skip(pieces: deque[memoryview], count: int) -> None:
+    """Drop so many bytes at the front."""
+    while count:
+        first = pieces.popleft()
+        if count < len(first):
+            pieces.appendleft(first[count:])
+        count -= min(count, len(first))
 
 
 def _plain(value: Any, table: dict[int, tuple[int, Array]]) -> Any:
     if isinstance(value, np.ndarray):
         if value.dtype.name not in DTYPES:
             raise TypeError(f"an array of {value.dtype} cannot be sent")
-        index, _ = table.setdefault(id(value), (len(table), value))
-        return {"$array": index}
+        if id(value) in table:
+            return {"$again": table[id(value)][0]}
+        table[id(value)] = len(table), value
+        return {"$array": [value.dtype.name, value.shape]}
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, (bool, int, str)):
@@ -102,126 +216,5 @@ def _plain(value: Any, table: dict[int, tuple[int, Array]]) -> Any:
     raise TypeError(f"{type(value).__module__}.{type(value).__qualname__} cannot be sent: {value!r:.100}")
 
 
-def _rich(value: Any, arrays: list[Array]) -> Any:
-    if isinstance(value, list):
-        return [_rich(each, arrays) for each in value]
-    if not isinstance(value, dict):
-        return value
-    if not any(key.startswith("$") for key in value):
-        return {key: _rich(each, arrays) for key, each in value.items()}
-    match value:
-        case {"$array": int(index), **rest} if not rest and 0 <= index < len(arrays):
-            return arrays[index]
-        case {"$tuple": list(items), **rest} if not rest:
-            return tuple(_rich(each, arrays) for each in items)
-        case {"$float": "nan" | "inf" | "-inf" as text, **rest} if not rest:
-            return float(text)
-    raise ValueError(f"an object with the keys {', '.join(sorted(value))} has no meaning")
-
-
-def _array_line(array: Array) -> tuple[bytes, bytes, bytes]:
-    # Not by json: it would look through every letter of the base64 for one to escape, and copy it twice more.
-    about = f'{{"dtype": "{array.dtype.name}", "shape": {list(array.shape)}, "base64": "'
-    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-    return about.encode("ascii"), binascii.b2a_base64(little.data, newline=False), b'"}'
-
-
-def _array(value: Any) -> Array:
-    match value:
-        case {"dtype": str(name), "shape": list(shape), "base64": str(text), **rest} if name in DTYPES and not rest:
-            pass
-        case _:
-            raise ValueError("expected the dtype, shape and base64 of an array")
-    if not all(type(each) is int and each >= 0 for each in shape):
-        raise ValueError(f"{shape} is no shape")
-    dtype = np.dtype(name).newbyteorder("<")
-    size = math.prod(shape) * dtype.itemsize
-    if len(text) != 4 * ((size + 2) // 3):
-        raise ValueError(f"{name} of shape {shape} takes {size} bytes, not {len(text)} letters of base64")
-    data = bytearray(binascii.a2b_base64(text, strict_mode=True))  # a bytearray: the array can be written to
-    if len(data) != size:
-        raise ValueError(f"{name} of shape {shape} takes {size} bytes, not {len(data)}")
-    if name == "bool" and data.translate(None, b"\0\1"):
-        raise ValueError("a bool is 0 or 1")
-    return np.frombuffer(data, dtype).reshape(shape).astype(np.dtype(name), copy=False)
-
-
 def _no_constant(text: str) -> Any:
     raise ValueError(f"{text} is not JSON")
-
-
-# --- the messages that there are ------------------------------------------------------------------------------------
-
-
-def as_arrays(reply: Reply) -> Reply:
-    """The reply with NumPy's scalars in its traces as arrays, so that they keep their dtype."""
-
-    def arrays(trace: Mapping[str, Any]) -> Arrays:
-        return {name: np.asarray(each) if isinstance(each, np.generic) else each for name, each in trace.items()}
-
-    predict = None if reply.predict is None else arrays(reply.predict)
-    return replace(reply, train=[arrays(trace) for trace in reply.train], predict=predict)
-
-
-def to_task(value: Any) -> Task:
-    """The task in a message; raises `ValueError`."""
-    task = _fields(Task, value)
-    train = task["train"]
-    if train is not None:
-        train = _fields(Train, train)
-        for part in ("loss", "optimizer"):
-            train[part] = None if train[part] is None else Part(**_fields(Part, train[part]))
-        train = Train(**train)
-    return Task(**{**task, "train": train})
-
-
-def to_answer(value: Any) -> Answer:
-    """The answer in a message; raises `ValueError` unless each field is of its kind."""
-    answer = _fields(Answer, value)
-    reply = _fields(Reply, answer["reply"])
-    if not isinstance(reply["parameters"], dict) or not isinstance(reply["train"], list):
-        raise ValueError("parameters must be an object, and train a list")
-    for name in ("unsupported", "untrained"):
-        if not isinstance(reply[name], str | None):
-            raise ValueError(f"{name} must be a text")
-    for trace in [*reply["train"], {} if reply["predict"] is None else reply["predict"]]:
-        if not isinstance(trace, dict) or not all(isinstance(each, np.ndarray) for each in trace.values()):
-            raise ValueError("a trace must hold arrays by name")
-    raised = reply["raised"]
-    if raised is not None:
-        match _fields(Raised, raised):
-            case {"phase": "train" | "predict", "step": int(), "kind": str(), "message": str()}:
-                reply["raised"] = Raised(**raised)
-            case _:
-                raise ValueError("raised must tell phase, step, kind and message")
-    return Answer(Reply(**reply), _seconds(answer["seconds"]))
-
-
-def to_hello(value: Any) -> Hello:
-    """The greeting in a message; raises `ValueError` unless each field is of its kind."""
-    hello = _fields(Hello, value)
-    for name in ("versions", "switches"):
-        if not isinstance(hello[name], dict) or not all(isinstance(each, str) for each in hello[name].values()):
-            raise ValueError(f"{name} must be texts by name")
-    for name in ("precisions", "modes", "operations"):
-        if not isinstance(hello[name], tuple) or not all(isinstance(text, str) for text in hello[name]):
-            raise ValueError(f"{name} must be texts")
-    if not hello["modes"]:
-        raise ValueError("there must be a mode")
-    if not isinstance(hello["device"], str):
-        raise ValueError("device must be a text")
-    _seconds(hello["seconds"])
-    return Hello(**hello)
-
-
-def _seconds(value: Any) -> float:
-    if type(value) is not float or not value >= 0:
-        raise ValueError("seconds must be a number from 0 up")
-    return value
-
-
-def _fields(kind: type[Any], value: Any) -> dict[str, Any]:
-    names = [each.name for each in fields(kind)]
-    if not isinstance(value, dict) or set(value) != set(names):
-        raise ValueError(f"{kind.__name__} must have exactly {', '.join(names)}")
-    return dict(value)

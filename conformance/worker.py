@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance import wire
+from conformance import messages, wire
 from conformance.adapter import Adapter
 from conformance.discovery import get_adapter
 from conformance.errors import UsageError
@@ -57,7 +57,7 @@ class _Worker:
             seconds = time.perf_counter() - start
             self.adapter = adapter
             return {
-                "hello": wire.Hello(
+                "hello": messages.Hello(
                     versions=versions,
                     device=adapter.device(),
                     precisions=tuple(adapter.precisions),
@@ -77,27 +77,22 @@ class _Worker:
     def _run(self, message: Any) -> dict[str, Any]:
         if self.adapter is None:
             raise RuntimeError("a task came before the framework was loaded")
-        task = wire.to_task(message)
+        task = messages.to_task(message)
         start = time.perf_counter()
         reply = self.adapter.run(task)
         seconds = time.perf_counter() - start
-        return {"answer": wire.Answer(wire.as_arrays(reply), seconds)}
+        return {"answer": messages.Answer(messages.as_arrays(reply), seconds)}
 
 
 def serve(worker: _Worker, questions: int, answers: int) -> None:
     """Answer questions until there are no more."""
-    with open(questions, "rb", buffering=1 << 20) as incoming, open(answers, "wb") as outgoing:
-        for line in incoming:
-            number = 0
-            try:
-                question = wire.decode(line)
-                number = question["id"]
-                answer = wire.encode({"id": number, **worker.answer(question)})
-            except Exception:
-                answer = wire.encode({"id": number, "fault": traceback.format_exc()})
-            outgoing.write(answer)
-            outgoing.write(wire.ending(number))
-            outgoing.flush()
+    while question := wire.receive(questions):
+        number = question["id"]
+        try:
+            answer = wire.Outgoing({"id": number, **worker.answer(question)})
+        except Exception:
+            answer = wire.Outgoing({"id": number, "fault": traceback.format_exc()})
+        wire.send(answers, answer)
 
 
 # --- being a good process -------------------------------------------------------------------------------------------

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
+import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
 import numpy as np
 
-from conformance import wire
-from conformance.adapter import Adapter, Arrays, Reply, Session, Spellings, Task
+from conformance import messages, wire
+from conformance.adapter import Adapter, Array, Arrays, Reply, Session, Spellings, Task
 
 LINE = b"0123456789abcdef" * 4 + b"\n"
 ANSWERS = int(sys.argv[-2]) if sys.argv[-2:-1] and sys.argv[-2].isdigit() else -1
@@ -76,9 +80,22 @@ def say(data: bytes) -> None:
         data = data[os.write(ANSWERS, data) :]
 
 
-def answer(**changes: Any) -> bytes:
-    answer = wire.Answer(Reply(predict={"x": np.zeros(1)}), 0.0)
-    return wire.encode({"id": number(), "answer": answer} | changes)
+def line(message: Any) -> bytes:
+    return json.dumps(message).encode() + b"\n"
+
+
+def ending(number: int) -> bytes:
+    return line({"end": number})
+
+
+def answer(number: int) -> bytes:
+    """A whole answer, as the wire has it."""
+    reader, writer = os.pipe()
+    reply = Reply(predict={"x": np.zeros(1)})
+    wire.send(writer, wire.Outgoing({"id": number, "answer": messages.Answer(reply, 0.0)}))
+    os.close(writer)
+    with open(reader, "rb") as file:
+        return file.read()
 
 
 # --- those that end -------------------------------------------------------------------------------------------------
@@ -133,6 +150,74 @@ class ForksAndDies(Echo):
         os._exit(5)
 
 
+class AnswersAndDies(Echo):
+    """With nothing between the last byte and the end, and a child that keeps the pipe open."""
+
+    def misbehave(self, task: Task) -> None:
+        if os.fork() == 0:
+            time.sleep(1000)
+        print("a last word", flush=True)
+        say(answer(number()))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+# --- those that take memory -----------------------------------------------------------------------------------------
+
+MOST = 1 << 30
+"""None takes more, so that a limit that is not kept harms the test alone."""
+
+
+def take(size: int) -> list[Array]:
+    """Memory that is used, some at a time."""
+    return [np.ones(4 << 20, np.uint8) for _ in range(size >> 22)]
+
+
+class TakesMemory(Echo):
+    def misbehave(self, task: Task) -> None:
+        print("before the feast", flush=True)
+        self.taken = take(MOST)
+        time.sleep(1000)
+
+
+class TakesMemoryInC(Echo):
+    """In one call, which holds the GIL until it is done, and then for longer."""
+
+    def misbehave(self, task: Task) -> None:
+        libc = ctypes.PyDLL(None)
+        libc.malloc.restype = ctypes.c_void_p
+        libc.malloc.argtypes = [ctypes.c_size_t]
+        libc.memset.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
+        libc.memset(libc.malloc(MOST), 1, MOST)
+        libc.sleep(1000)
+
+
+class TakesMemoryInAChild(Echo):
+    """In a grandchild, in a session of its own."""
+
+    def misbehave(self, task: Task) -> None:
+        code = f"import os, time; print('pid', os.getpid(), flush=True); taken = b'1' * {MOST}; time.sleep(1000)"
+        shell = f'{sys.executable} -c "{code}"; true'
+        subprocess.run(["sh", "-c", shell], start_new_session=True, check=False)
+
+
+class TakesMemoryInLoad(Echo):
+    def load(self, threads: int) -> None:
+        TakesMemory().misbehave(Task("", "", "", "", {}))
+
+
+class TakesALittle(Echo):
+    """Less than the limit, though its children, who share it, seem to hold as much again."""
+
+    def misbehave(self, task: Task) -> None:
+        taken = take(100 << 20)
+        if os.fork() == 0:
+            time.sleep(1000)
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            subprocess.run(["true"], check=True)
+        del taken
+
+
 # --- those that hang ------------------------------------------------------------------------------------------------
 
 
@@ -147,10 +232,24 @@ class HangsInC(Echo):
         ctypes.PyDLL(None).sleep(1000)  # PyDLL keeps the GIL
 
 
-class HangsInALine(Echo):
+class HangsInAnAnswer(Echo):
     def misbehave(self, task: Task) -> None:
-        say(answer()[:20])
+        say(answer(number())[: task.parameters["until"]])
         time.sleep(1000)
+
+
+class Stops(Echo):
+    def misbehave(self, task: Task) -> None:
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+
+class IgnoresTheEnd(Echo):
+    """Every signal that can be ignored, and that there are no more questions."""
+
+    def misbehave(self, task: Task) -> None:
+        for each in {*signal.Signals} - {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(each, signal.SIG_IGN)
+        atexit.register(time.sleep, 1000)
 
 
 class LeavesAChild(Echo):
@@ -174,22 +273,83 @@ class Says(Echo):
     """Writes to the private descriptor, what the parameters name, and then answers."""
 
     def misbehave(self, task: Task) -> None:
-        end = wire.ending(number())
+        asked = number()
+        good, end = answer(asked), ending(asked)
+        head, array = good.split(b"\n", 1)[0] + b"\n", bytes(8)
+        reply = vars(Reply())
+        dumped = json.dumps(reply).encode()
+
+        def whole(shape: Any, dtype: str = "float64", data: bytes = b"") -> bytes:
+            predict = {"x": {"$array": [dtype, shape]}}
+            said = {"id": asked, "answer": {"reply": reply | {"predict": predict}, "seconds": 0.0}}
+            return line(said) + data + end
+
         lines = {
             "garbage": b"\x00\xff garbage\n",
             "no newline": b"garbage",
             "empty lines": b"\n\n",
-            "twice": answer(),
-            "wrong id": answer(id=number() + 1) + end,
-            "no object": wire.encode([1, 2]) + end,
-            "too little": answer(answer={"reply": {}, "seconds": 0.0}) + end,
-            "too much": answer(more=1) + end,
-            "wrong kind": wire.encode({"id": number(), "hello": {}}) + end,
-            "wrong size": answer().replace(b"[1]", b"[2]") + end,
+            "twice": good + good,
+            "no end": head + array,
+            "no array": head + end,
+            "too much of an array": head + array + b"\0" + end,
+            "another end": head + array + ending(asked + 1),
+            "wrong id": answer(asked + 1),
+            "id true": head.replace(b'"id": %d' % asked, b'"id": true') + array + end,
+            "no object": line([1, 2]) + end,
+            "no id": line({"answer": None}) + end,
+            "too little": line({"id": asked, "answer": {"reply": {}, "seconds": 0.0}}) + end,
+            "too much": line({"id": asked, "answer": None, "more": 1}) + end,
+            "wrong kind": line({"id": asked, "hello": {}}) + end,
+            "a key twice": b'{"id": %d, "id": %d, "answer": null}\n' % (asked, asked) + end,
+            "NaN": line({"id": asked, "answer": float("nan")}) + end,
+            "infinite seconds": b'{"id": %d, "answer": {"reply": %s, "seconds": 1e999}}\n' % (asked, dumped) + end,
+            "half an array more": whole([2], data=array),
+            "a negative size": whole([-1]),
+            "an overflow": whole([1 << 32, 1 << 32]),
+            "an overflow with nothing in it": whole([0, 1 << 62, 1 << 62]),
+            "a size without end": whole([10**4000] * 60),
+            "many dimensions": whole([1] * 65),
+            "a large array": whole([1 << 20]),
+            "large arrays": line({"id": asked, "answer": [{"$array": ["uint8", [1 << 19]]}] * 3}),
+            "a bool of 2": whole([1], "bool", b"\2"),
+            "an object": whole([1], "object", bytes(8)),
             "deep": b"[" * 100_000 + b"]" * 100_000 + b"\n" + end,
+            "deep objects": b'{"a":' * 100_000 + b"0" + b"}" * 100_000 + b"\n" + end,
             "long": b"x" * (4 << 20),
         }
         say(lines[task.parameters["says"]])
+
+
+class NeverEnds(Echo):
+    """A line that does not end."""
+
+    def misbehave(self, task: Task) -> None:
+        while True:
+            say(b'["' + b"x" * (1 << 20))
+
+
+class SpeaksFirst(Echo):
+    """Answers the next question, before it is asked."""
+
+    def misbehave(self, task: Task) -> None:
+        following = answer(number() + 1)
+        threading.Timer(0.1, say, [following]).start()
+
+
+# --- those that are odd, and right --------------------------------------------------------------------------------
+
+
+class Drips(Echo):
+    """Answers a byte at a time."""
+
+    def misbehave(self, task: Task) -> None:
+        os.writev = lambda descriptor, pieces: os.write(descriptor, pieces[0][:1])
+
+
+class ClosesItsOutput(Echo):
+    def misbehave(self, task: Task) -> None:
+        os.close(1)
+        os.close(2)
 
 
 # --- those that print -----------------------------------------------------------------------------------------------

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import math
 import os
 import signal
@@ -18,9 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance import wire
-from conformance.adapter import Part, Raised, Reply, Task, Train
-from conformance.connection import Answer, Connection, HarnessError
+from conformance.adapter import Raised, Task
+from conformance.connection import Connection, HarnessError
 from conformance.discovery import get_adapter
 from conformance.errors import UsageError, WorkerCrashed, WorkerError, WorkerMissing, WorkerNonsense, WorkerTimeout
 
@@ -58,6 +55,11 @@ def soon(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
     return True
 
 
+def ends(connection: Connection) -> bool:
+    process = connection._process
+    return process is not None and soon(lambda: not process.is_waiting())
+
+
 @pytest.fixture(scope="module")
 def whichever() -> Iterator[Connection]:
     with Connection(miniature("Whichever"), restarts=1000, largest=1 << 20) as connection:
@@ -71,203 +73,6 @@ def costs(connection: Connection, error: type[WorkerError], task: Task, timeout:
         connection.run(task, timeout)
     assert works(connection)
     return caught.value
-
-
-# --- messages -------------------------------------------------------------------------------------------------------
-
-
-def there_and_back(message: object) -> Any:
-    line = wire.encode(message)
-    assert line.endswith(b"\n")
-    assert line.count(b"\n") == 1
-    return wire.decode(line)
-
-
-@pytest.mark.parametrize("dtype", sorted(wire.DTYPES))
-@pytest.mark.parametrize("shape", [(), (0,), (3, 0, 2), (1,), (2, 3, 5)])
-def test_arrays_come_back_bit_by_bit(dtype: str, shape: tuple[int, ...]) -> None:
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    bits = np.random.default_rng(0).integers(0, 2 if dtype == "bool" else 256, size, np.uint8)
-    array = np.frombuffer(bits.tobytes(), dtype).reshape(shape)
-    back = there_and_back([array])[0]
-    assert (back.dtype, back.shape, back.tobytes()) == (array.dtype, array.shape, array.tobytes())
-    assert back.flags.writeable
-
-
-def test_arrays_in_any_layout_and_byte_order() -> None:
-    array = np.arange(24.0).reshape(2, 3, 4)
-    for each in (
-        array.T,
-        array[:, ::-2],
-        array.astype(">f8"),
-        np.asfortranarray(array),
-        np.broadcast_to(array, (5, 2, 3, 4)),
-    ):
-        back = there_and_back(each)
-        assert back.dtype == np.float64
-        np.testing.assert_array_equal(back, each)
-
-
-def test_special_values_of_arrays_survive() -> None:
-    array = np.array([math.nan, math.inf, -math.inf, -0.0, 5e-324])
-    assert there_and_back(array).tobytes() == array.tobytes()
-
-
-def test_plain_values_come_back_as_they_were() -> None:
-    message: Any = {
-        "none": None,
-        "flags": [True, False],
-        "numbers": [0, -1, 2**63, 0.1, -0.0, 1e308, 5e-324],
-        "tuple": (1, (2.5, "text"), []),
-        "text": 'ä "quoted" \n \u2028 \\ $array',
-        "empty": {},
-        "inf": (math.inf, -math.inf),
-    }
-    back = there_and_back(message)
-    assert back == message
-    assert repr(back) == repr(message)
-    assert math.isnan(there_and_back(math.nan))
-    assert there_and_back(np.float32(0.1)) == float(np.float32(0.1))
-    assert there_and_back([np.int8(3), np.bool_(True)]) == [3, True]
-
-
-def test_a_task_comes_back_whole() -> None:
-    batch, target = {"x": np.ones((2, 3), np.float32)}, np.zeros(2)
-    train = Train([batch] * 100, [target] * 100, Part("mean_squared_error", {}), Part("sgd", {"learning_rate": 0.5}))
-    task = Task(
-        "c[a=1]", "o", "f", "float32", {"axis": (1, -1)}, {"gamma": np.ones(3)}, train, {"x": np.ones(1)}, ("x",)
-    )
-    line = wire.encode(task)
-    assert line.count(b"base64") == 4  # the batch, the target, gamma and x: none of them twice
-    back = wire.to_task(wire.decode(line))
-    assert repr(back) == repr(task)
-    assert back.train is not None
-    assert back.train.batches[0]["x"] is back.train.batches[99]["x"]
-    assert repr(wire.to_task(there_and_back(Task("c", "o", "f", "float64", {})))) == repr(
-        Task("c", "o", "f", "float64", {})
-    )
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [
-        Reply(),
-        Reply({"epsilon": 1e-3, "axis": (1,)}, [{"y": np.ones(2), "loss": np.array(3, np.float32)}], {"y": np.ones(2)}),
-        Reply(raised=Raised("train", 2, "ValueError", "no\nway")),
-        Reply(unsupported="no counterpart of selu"),
-        Reply(predict={"y": np.ones(2)}, untrained="no gradient"),
-    ],
-)
-def test_a_reply_comes_back_whole(reply: Any) -> None:
-    answer = Answer(reply, 0.25)
-    assert repr(wire.to_answer(there_and_back(answer))) == repr(answer)
-
-
-@pytest.mark.parametrize(
-    "value", [object(), {1: 2}, {"$float": 1}, np.ones(1, complex), np.array(["a"]), {1}, b"bytes"]
-)
-def test_what_cannot_be_sent_says_so(value: Any) -> None:
-    with pytest.raises(TypeError, match="cannot be sent"):
-        wire.encode({"value": value})
-
-
-def an_answer(**changes: Any) -> Any:
-    reply: dict[str, Any] = vars(Reply())
-    return {"reply": reply | changes, "seconds": 0.5}
-
-
-RAISED = {"phase": "train", "step": 1, "kind": "ValueError", "message": ""}
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        None,
-        {},
-        an_answer(more=1),
-        an_answer(parameters=[]),
-        an_answer(train={}),
-        an_answer(train=[1]),
-        an_answer(predict={"x": 1}),
-        an_answer(predict=[np.ones(1)]),
-        an_answer(unsupported=1),
-        an_answer(raised="ValueError"),
-        an_answer(raised=RAISED | {"phase": "test"}),
-        an_answer(raised=RAISED | {"step": "1"}),
-        {"reply": an_answer()["reply"], "seconds": -1.0},
-        {"reply": an_answer()["reply"], "seconds": math.nan},
-        {"reply": an_answer()["reply"], "seconds": None},
-    ],
-)
-def test_an_answer_with_a_field_of_another_kind_is_refused(answer: Any) -> None:
-    wire.to_answer(there_and_back(an_answer(raised=RAISED)))
-    with pytest.raises(ValueError, match=r"must"):
-        wire.to_answer(there_and_back(answer))
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"dtype": "object"},
-        {"dtype": "complex128"},
-        {"dtype": ["float32"]},
-        {"shape": 1},
-        {"shape": [2]},
-        {"shape": []} | {"dtype": "float64"},
-        {"shape": [10**9, 10**9]},
-        {"shape": [0, 10**30], "base64": ""},
-        {"shape": [-1]},
-        {"shape": [1.0]},
-        {"shape": [True]},
-        {"base64": "AA*AAA=="},
-        {"base64": "AAAA"},
-        {"base64": "AAAAAAA="},
-        {"base64": 1},
-        {"dtype": "bool", "base64": "Ag=="},
-        {"more": 1},
-    ],
-)
-def test_an_array_that_does_not_add_up_is_refused(changes: dict[str, Any]) -> None:
-    array = {"dtype": "float32", "shape": [1], "base64": "AAAAAA=="}
-
-    def line(array: Any) -> bytes:
-        return json.dumps({"message": {"$array": 0}, "arrays": [array]}).encode()
-
-    assert wire.decode(line(array)) == np.zeros(1)
-    with pytest.raises(ValueError):  # noqa: PT011 (any will do, and nothing else)
-        wire.decode(line(array | changes))
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        '{"$array": 1}',
-        '{"$array": -1}',
-        '{"$array": 0, "x": 1}',
-        '{"$x": 1}',
-        '{"$float": "1"}',
-        "NaN",
-        "9" * 10_000,
-        "",
-        "}",
-    ],
-)
-def test_a_message_without_meaning_is_refused(message: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011
-        wire.decode(b'{"message": %s, "arrays": []}' % message.encode())
-
-
-def test_a_damaged_message_is_a_value_error_at_most() -> None:
-    random = np.random.default_rng(0)
-    line = wire.encode(
-        Answer(Reply({"x": (1, math.nan)}, [{"y": np.ones((2, 3))}], None, Raised("train", 1, "E", "")), 1.0)
-    )
-    for _ in range(3000):
-        damaged = bytearray(line)
-        for place in random.integers(0, len(line), random.integers(1, 4)):
-            damaged[place] = random.choice(bytearray(line)) if random.random() < 0.9 else random.integers(256)
-        with contextlib.suppress(ValueError):
-            wire.to_answer(wire.decode(bytes(damaged)))
 
 
 # --- the sunshine case ----------------------------------------------------------------------------------------------
@@ -318,7 +123,8 @@ def test_a_worker_is_lean_and_the_same_everywhere(tmp_path: Path, monkeypatch: p
     assert first["threads"] == ["3", "3", 3]
     assert first["hash"] == second["hash"]
     ours = {each for each in first["modules"] if each.startswith("conformance.")}
-    assert ours == {f"conformance.{each}" for each in ("adapter", "adapters", "discovery", "errors", "wire", "worker")}
+    ours_alone = ("adapter", "adapters", "discovery", "errors", "messages", "wire", "worker")
+    assert ours == {f"conformance.{each}" for each in ours_alone}
     roots = {each.partition(".")[0] for each in first["modules"]}
     assert not roots & {"autograd", "pydantic", "scipy", "torch", "tensorflow", "keras", "yaml", "click", "rich"}
 
@@ -377,6 +183,20 @@ def test_descriptors_are_given_back() -> None:
     assert held() == before
 
 
+@pytest.mark.parametrize("condition", ["os.closerange(0, 3)", "signal.signal(signal.SIGCHLD, signal.SIG_IGN)"])
+def test_a_parent_that_is_odd(condition: str, tmp_path: Path) -> None:
+    """Without standard descriptors, or one whose children the kernel forgets."""
+    script = f"""if True:
+        import os, signal
+        from conformance.tests.test_connection import Connection, Path, a_task, miniature, works
+        {condition}
+        with Connection({miniature("Echo")!r}) as connection:
+            Path({str(tmp_path / "works")!r}).write_text(str(works(connection)))
+    """
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=60)
+    assert (tmp_path / "works").read_text() == "True"
+
+
 # --- those that end -------------------------------------------------------------------------------------------------
 
 
@@ -401,25 +221,49 @@ def test_one_that_ends_costs_one_case(whichever: Connection, name: str, message:
         assert "before the end" in error.printed
         assert "Segmentation fault" in error.printed
         assert "in misbehave" in error.printed
+        assert "in serve" not in error.printed  # the stack began there, far from the fault
 
 
 def test_one_that_dies_between_two_cases_costs_none() -> None:
     with Connection(miniature("DiesLater")) as connection:
         assert connection.run(a_task("bad")).reply.predict
-        process = connection._process
-        assert process is not None
-        assert soon(lambda: not process.is_waiting())
+        assert ends(connection)
         assert works(connection)
+
+
+def test_an_answer_counts_though_the_process_ends_with_it(whichever: Connection) -> None:
+    for _ in range(10):
+        assert whichever.run(a_task("AnswersAndDies")).reply.predict == {"x": np.zeros(1)}
+        assert ends(whichever)
+
+
+def test_one_that_is_deaf_to_its_end_is_killed() -> None:
+    connection = Connection(miniature("IgnoresTheEnd"))
+    assert connection.run(a_task("bad")).reply.predict
+    pid = _pid(connection)
+    connection.close()
+    assert not lives(pid)
 
 
 # --- those that hang ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["Hangs", "HangsInC", "HangsInALine", "LeavesAChild"])
-def test_one_that_hangs_costs_one_case(whichever: Connection, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("Hangs", {}),
+        ("HangsInC", {}),
+        ("HangsInAnAnswer", {"until": 20}),  # in its line
+        ("HangsInAnAnswer", {"until": -16}),  # in an array
+        ("HangsInAnAnswer", {"until": -1}),
+        ("LeavesAChild", {}),
+        ("Stops", {}),
+    ],
+)
+def test_one_that_hangs_costs_one_case(whichever: Connection, name: str, parameters: dict[str, Any]) -> None:
     start = time.monotonic()
     timeout = 1.5 if name == "LeavesAChild" else 0.5
-    error = costs(whichever, WorkerTimeout, a_task(name), timeout)
+    error = costs(whichever, WorkerTimeout, a_task(name, **parameters), timeout)
     assert str(error) == f"no answer within {timeout} s"
     assert time.monotonic() - start < 20
     if name == "Hangs":
@@ -443,7 +287,42 @@ def test_the_deadline_holds_while_the_question_is_sent() -> None:
 def _pid(connection: Connection) -> int:
     connection.start()
     assert connection._process is not None
-    return connection._process._process.pid
+    return connection._process.pid
+
+
+# --- those that take memory -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def narrow() -> Iterator[Connection]:
+    with Connection(miniature("Whichever"), restarts=1000, memory=200 << 20) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize("name", ["TakesMemory", "TakesMemoryInC", "TakesMemoryInAChild"])
+def test_one_that_takes_too_much_memory_costs_one_case(narrow: Connection, name: str) -> None:
+    error = costs(narrow, WorkerCrashed, a_task(name))
+    assert str(error) == "it took more than 200 MiB of memory"
+    if name == "TakesMemory":
+        assert error.printed == "before the feast"
+    if name == "TakesMemoryInAChild":
+        child = int(error.printed.split()[1])
+        assert soon(lambda: not lives(child))
+
+
+def test_one_that_takes_less_than_the_limit_costs_none(narrow: Connection) -> None:
+    pid = _pid(narrow)
+    assert narrow.run(a_task("TakesALittle")).reply.predict
+    assert _pid(narrow) == pid
+    narrow.close()
+
+
+def test_one_that_takes_too_much_memory_while_it_loads_is_missing() -> None:
+    with (
+        Connection(miniature("TakesMemoryInLoad"), memory=200 << 20) as connection,
+        pytest.raises(WorkerMissing, match="cannot be loaded: it took more than 200 MiB of memory: before the feast"),
+    ):
+        connection.start()
 
 
 # --- those that talk nonsense ---------------------------------------------------------------------------------------
@@ -455,19 +334,65 @@ def _pid(connection: Connection) -> int:
         ("garbage", "ascii"),
         ("no newline", "Expecting value"),
         ("empty lines", "Expecting value"),
-        ("twice", "there is more than one"),
+        ("twice", "does not end where it should"),
+        ("no end", "does not end where it should"),
+        ("no array", "does not end where it should"),
+        ("too much of an array", "does not end where it should"),
+        ("another end", "does not end where it should"),
+        ("half an array more", "does not end where it should"),
         ("wrong id", "not to the question"),
-        ("no object", "not to the question"),
+        ("id true", "an object with an id"),
+        ("no object", "an object with an id"),
+        ("no id", "an object with an id"),
         ("too little", "Reply must have exactly"),
         ("too much", "expected answer or fault"),
         ("wrong kind", "expected answer or fault"),
-        ("wrong size", "takes 16 bytes"),
+        ("a key twice", "a key stands twice"),
+        ("NaN", "NaN is not JSON"),
+        ("infinite seconds", "seconds must be"),
+        ("a negative size", "[-1] is no shape"),
+        ("an overflow", "it is too long: float64 of shape [4294967296, 4294967296]"),
+        ("an overflow with nothing in it", "array is too big"),
+        ("a size without end", "it is too long"),
+        ("many dimensions", "is no shape"),
+        ("a large array", "it is too long: float64 of shape [1048576]"),
+        ("large arrays", "it is too long: uint8 of shape [524288]"),
+        ("a bool of 2", "a bool is 0 or 1"),
+        ("an object", "object is no dtype"),
         ("deep", "nested too deeply"),
+        ("deep objects", "nested too deeply"),
         ("long", "too long"),
     ],
 )
 def test_one_that_talks_nonsense_costs_one_case(whichever: Connection, says: str, because: str) -> None:
     assert because in str(costs(whichever, WorkerNonsense, a_task("Says", says=says)))
+
+
+def test_a_line_without_end_costs_one_case_and_little_memory() -> None:
+    with Connection(miniature("NeverEnds"), largest=1 << 40) as connection:
+        with pytest.raises(WorkerNonsense, match="too long"):
+            connection.run(a_task("bad"))
+        assert works(connection)
+
+
+def test_an_answer_that_comes_before_its_question_costs_none() -> None:
+    with Connection(miniature("SpeaksFirst")) as connection:
+        assert connection.run(a_task("bad")).reply.predict
+        pid = _pid(connection)
+        time.sleep(0.3)
+        assert works(connection)
+        assert _pid(connection) != pid
+
+
+@pytest.mark.parametrize("name", ["Drips", "ClosesItsOutput"])
+def test_one_that_is_odd_costs_none(name: str) -> None:
+    with Connection(miniature(name)) as connection:
+        predict = connection.run(a_task("bad", x=np.arange(500.0))).reply.predict
+        assert predict is not None
+        assert predict["x"].tolist() == list(range(0, 1000, 2))
+        pid = _pid(connection)
+        assert works(connection)
+        assert _pid(connection) == pid
 
 
 def test_the_numbers_of_questions_go_on_after_a_restart() -> None:

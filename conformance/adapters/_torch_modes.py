@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import tempfile
 from functools import cache
@@ -26,7 +27,7 @@ def load(threads: int) -> None:
     torch.set_float32_matmul_precision("highest")
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms(True) would load the compiler too
     torch.nn.Softmax(-1)(torch.exp(torch.zeros(2)))  # the first call of a unary kernel may race (pytorch#188792)
 
 
@@ -70,8 +71,7 @@ def in_mode_text(task: Task, function: str) -> str:
 @cache
 def _why_nothing_compiles() -> str:
     """Empty where torch.compile compiles something small: it needs a C++ compiler, and can be switched off."""
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = _caches().name
-    torch._inductor.config.compile_threads = 1  # in this process, not in others that may outlive it
+    _start_compiler(_caches().name)
     is_compiling = torch.compiler.is_compiling  # our lazy module cannot be traced
 
     def traced(x: Any) -> Any:
@@ -82,6 +82,18 @@ def _why_nothing_compiles() -> str:
     except Exception as error:  # from the backend, in classes that differ from version to version
         return str(error).strip().partition("\n")[0]
     return "" if compiled else "it is switched off"
+
+
+def _start_compiler(folder: str) -> None:
+    """Load what compiles; it takes some of its folders from the variable, others from tempfile, when it is loaded."""
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
+    usual, tempfile.tempdir = tempfile.tempdir, folder
+    try:
+        importlib.import_module("torch._inductor.codecache")
+    finally:
+        tempfile.tempdir = usual
+    torch.use_deterministic_algorithms(True)  # tells the compiler
+    torch._inductor.config.compile_threads = 1  # in this process, not in others that may outlive it
 
 
 @cache

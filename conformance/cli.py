@@ -260,10 +260,7 @@ def _tell(measured: Run, target: Path) -> None:
 def _exit_code(partial: bool, asked: Sequence[str], measured: Run, failed: bool) -> int:
     if partial:
         return INTERRUPTED
-    missing = [name for name, each in measured.header.adapters.items() if "missing" in each]
-    if len(missing) == len(measured.header.adapters):
-        _complain("no adapter could be started")
-        return USAGE
+    missing = any("missing" in each for each in measured.header.adapters.values())
     return NOT_AS_DECLARED if failed or (asked and missing) else FINE
 
 
@@ -344,7 +341,8 @@ def explain(
     else:
         for each in found:
             click.echo(each.text())
-    context.exit(FINE if found and all(each.dialect is not None for each in found) else NOT_AS_DECLARED)
+    answers = [each for each in found if not each.unsupported]
+    context.exit(FINE if answers and all(each.dialect is not None for each in answers) else NOT_AS_DECLARED)
 
 
 @main.command()

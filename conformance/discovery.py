@@ -52,7 +52,7 @@ class Reference:
         ''
         """
         name, at, python = text.rpartition("@")
-        return cls(name, python) if at and not _is_own(python) else cls(text)
+        return cls(name, python) if at and python and not _is_own(python) else cls(text)
 
     def __str__(self) -> str:
         return f"{self.name}@{self.python}" if self.python else self.name
@@ -101,9 +101,14 @@ def chosen_adapters(patterns: Sequence[str]) -> list[str]:
 
 
 def _matching(given: Reference) -> Iterable[str]:
+    if given.name.endswith("@"):
+        raise UsageError(f"there is no interpreter behind the @ of {given.name!r}; as in torch@venv/bin/python")
     if given.python and not os.path.isfile(given.python):
         raise UsageError(f"there is no interpreter {given.python}; expected a path, as in torch@venv/bin/python")
     if _is_own(given.name):
+        file = given.name.rpartition(":")[0]
+        if file.endswith(".py") and not os.path.isfile(file):
+            raise UsageError(f"there is no file {file}")
         return [given.name]
     found = [given.name] if given.name in built_in() else fnmatch.filter(adapter_names(), given.name)
     if not found:

@@ -26,7 +26,9 @@ EXACT = 2.0**-10
 
 @dataclass(frozen=True)
 class Explained:
-    """One answer: ``dialect`` is ``{}`` for the formula itself, None where nothing that we know gives these numbers."""
+    """One answer: ``dialect`` is ``{}`` for the formula itself, None where nothing that we know gives these numbers,
+    or where there are none because the adapter has no such thing (``unsupported``).
+    """
 
     case: str
     adapter: str
@@ -36,6 +38,7 @@ class Explained:
     rivals: tuple[Fit, ...] = ()
     meanings: Mapping[str, str] = field(default_factory=dict)
     message: str = ""
+    unsupported: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The fields that ``--format json`` promises, and the message."""
@@ -51,6 +54,8 @@ class Explained:
 
     def text(self) -> str:
         """The answer in words."""
+        if self.unsupported:
+            return f"{self.case}  {self.adapter}  {self.phase}: {self.message}"
         named = "unexplained" if self.dialect is None else describe(self.dialect)
         ratio = "" if self.error_ratio is None else f"  (error ratio {self.error_ratio:.3g})"
         lines = [f"{self.case}  {self.adapter}  {self.phase}: {named}{ratio}"]
@@ -99,6 +104,9 @@ def _measured(
         able = [each for each in replays if not each.reply.lacking(phase)]
         if able:
             yield _explained(case, name, phase, able)
+        else:
+            reason = next((each.reply.lacking(phase) for each in replays), f"it has {', '.join(precisions)} alone")
+            yield Explained(case.id, name, phase, None, message=f"unsupported: {reason}", unsupported=True)
 
 
 def explain_observed(case: Case) -> Explained:

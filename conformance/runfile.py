@@ -118,6 +118,10 @@ class Journal:
         self.partial.unlink(missing_ok=True)
         return run
 
+    def discard(self) -> None:
+        """Remove the journal of a run that measured nothing."""
+        self.partial.unlink(missing_ok=True)
+
     def _write(self, value: object) -> None:
         try:
             self._file.write(line(value).encode())

@@ -16,6 +16,7 @@ from conformance import __version__
 from conformance.asked import Asked
 from conformance.case import Case
 from conformance.discovery import built_in, get_adapter
+from conformance.errors import UsageError
 from conformance.outcome import phases
 from conformance.results import SCHEMA_VERSION, Header, Outcome, Run
 from conformance.runfile import Journal
@@ -45,7 +46,8 @@ class Runner:
     def run(self, journal: Journal, progress: Progress | None = None) -> Run:
         """Run every case on every adapter, except for what the journal holds from an earlier run of the same.
 
-        On Ctrl-C, what was measured stays, and the run is partial.
+        On Ctrl-C, what was measured stays, and the run is partial.  Raises `UsageError` if no adapter could be
+        started: the run file of an earlier run stays.
         """
         self._take_up(journal)
         slowest_first = sorted(self.adapters, key=lambda each: -_seconds_to_start(each))
@@ -67,6 +69,10 @@ class Runner:
         if not self.partial:
             for future in futures:
                 future.result()  # a fault of the harness surfaces here
+            if all(asked.missing for asked in self.adapters) and not journal.kept:
+                journal.discard()
+                reasons = [f"{asked.name}: missing: {asked.missing}" for asked in self.adapters]
+                raise UsageError("\n".join([*reasons, "no adapter could be started"]))
         place = {case.id: index for index, case in enumerate(self.cases)}
         order = {each.name: index for index, each in enumerate(self.adapters)}
         return journal.close(self.header(), lambda key: (place[key[0]], order[key[1]], key[2] == "predict"))

@@ -78,6 +78,16 @@ def test_two_runs_give_the_same_lines(tmp_path):
     [
         (["run", "no_such_folder"], "no file or folder 'no_such_folder'"),
         (["run", RELU, "--adapter", "numpyy"], "did you mean 'numpy'?"),
+        (["run", RELU, "--adapter", "numpy@"], "no interpreter behind the @"),
+        (["run", RELU, "--adapter", "numpy@/nowhere/python"], "there is no interpreter /nowhere/python"),
+        (["run", RELU, "--adapter", "mine.py:Mine"], "there is no file mine.py"),
+        (["run", RELU, "--adapter", "mine.py"], "for one of your own, path/to/file.py:Class"),
+        (["run", RELU, "--adapter", "json:JSONDecoder"], "json has no Adapter named 'JSONDecoder'"),
+        (["run", RELU, "--mode", "fast"], "'eager', 'graph', 'xla'"),
+        (["run", RELU, "--repeat", "0"], "--repeat"),
+        (["run", RELU, "--memory", "-1"], "--memory"),
+        (["doctor", "--adapter", "nosuch*"], "there is no adapter 'nosuch*'"),
+        (["repro", "relu/kink", "--adapter", "*", "--cases", RELU], "a script is for one of them"),
         (["run", RELU, "--adapter", "numpy", "--output", RELU], f"{RELU}: File exists"),
         (["run", RELU, "--adapter", "numpy", "--output", "/proc/nothing/here"], "/proc/nothing: No such file"),
         (["report", "cases", "-o", "/proc/nothing/x.html"], "cases"),
@@ -137,6 +147,27 @@ def test_an_adapter_that_is_missing_is_told_and_the_others_run(tmp_path):
     assert "missing" in done.stderr
     assert "✓5" in done.stdout
     assert done.exit_code == 1  # it was asked for by name
+
+
+def test_a_run_in_which_nothing_starts_leaves_the_last_one_as_it_is(tmp_path):
+    conformance("run", RELU, "--adapter", "numpy", "--output", tmp_path)
+    before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
+    done = conformance("run", RELU, "--adapter", f"{MINIATURES}:NotInstalled", "--output", tmp_path)
+    assert done.exit_code == 2
+    assert "is not installed: pip install" in done.stderr
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
+
+
+def test_memory_that_is_not_there_costs_the_adapter(tmp_path):
+    done = conformance("run", RELU, "--adapter", "numpy", "--memory", 0.01, "--output", tmp_path)
+    assert done.exit_code == 2
+    assert "it took more than 10.24 MiB of memory" in done.stderr
+
+
+def test_explain_says_what_an_adapter_lacks():
+    done = conformance("explain", RELU, "-k", "kink", "--adapter", "numpy", "--mode", "xla")
+    assert done.exit_code == 1
+    assert "relu/kink  numpy  predict: unsupported: no mode xla; it has eager" in done.stdout
 
 
 def test_explain_names_the_formula_behind_the_published_expectation():

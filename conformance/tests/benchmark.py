@@ -9,7 +9,8 @@ Two programs put the same tasks to the same framework, in turns, in one run:
 A check is one tensor of one step in one precision.  A tensor that the plain script cannot compare, because the
 framework deviates there, it leaves out, in a warm-up round that is not measured.
 
-``python -m conformance.tests.benchmark messages`` measures what it costs to send arrays to a worker and back.
+``python -m conformance.tests.benchmark messages`` measures what it costs to send arrays to a worker and back,
+``memory`` what the parent of a run takes.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from conformance.asked import Asked
 from conformance.discovery import get_adapter
 from conformance.outcome import load_valid, task_of
 from conformance.replay import Replay
-from conformance.tests import benchmark_messages
+from conformance.tests import benchmark_memory, benchmark_messages
 
 TOLERANCE = 1e-3
 """Relative and absolute: the kind of number that a plain script picks by hand."""
@@ -174,7 +175,7 @@ def start_up(repeats: int) -> None:
 def main() -> None:
     """Measure, or be the plain script that is measured."""
     parser = argparse.ArgumentParser(prog="benchmark", description="What the harness costs.")
-    parser.add_argument("paths", nargs="*", default=["cases"], help="case files or folders, or: messages")
+    parser.add_argument("paths", nargs="*", default=["cases"], help="case files or folders, or: messages, memory")
     parser.add_argument("--adapter", action="append", help="torch and keras by default; repeatable")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--plain", metavar="NAME", help=argparse.SUPPRESS)
@@ -187,6 +188,9 @@ def main() -> None:
     print(f"{len(os.sched_getaffinity(0))} processors, load {os.getloadavg()[0]:.1f}")
     if given.paths == ["messages"]:
         benchmark_messages.measure()
+        return
+    if given.paths == ["memory"]:
+        benchmark_memory.measure()
         return
     for name in given.adapter or ["torch", "keras"]:
         measure(name, given.paths, given.rounds)

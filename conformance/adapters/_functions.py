@@ -81,6 +81,9 @@ class Function(Spelling):
 # --- the library that differentiates --------------------------------------------------------------------------------
 
 
+XLA_FLAGS = "--xla_cpu_enable_fast_math=false"
+
+
 def eagerly(function: Any) -> Any:
     return function
 
@@ -123,6 +126,9 @@ class Backend(ABC):
     def start(self, threads: int) -> None:
         """Import it on the CPU, with that many threads, and pin what results may depend on."""
 
+    def begin(self, task: Task) -> None:  # noqa: B027 most have nothing to forget
+        """Forget what was compiled for earlier tasks, where that would count for this one."""
+
     @abstractmethod
     def switches(self) -> dict[str, str]:
         """What `start` has pinned, as the library holds it."""
@@ -136,6 +142,7 @@ class Backend(ABC):
         return self.modes[self.mode_of(task)]
 
     def mode_of(self, task: Task) -> str:
+        """The task's mode, the default if it says none."""
         return task.mode or next(iter(self.modes))
 
 

@@ -50,8 +50,9 @@ class OnBackend(Adapter):
         return self.backend.switches()
 
 
-def begin(task: Task) -> None:
+def begin(task: Task, backend: Backend) -> None:
     """Forget the models of earlier tasks, and work in the task's precision."""
+    backend.begin(task)
     keras.utils.clear_session(free_memory=False)
     keras.config.set_floatx(task.precision)
     keras.config.set_dtype_policy(task.precision)

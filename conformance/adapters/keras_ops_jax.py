@@ -1,6 +1,6 @@
 """Keras ops on JAX: the functions of keras.ops, gradients by jax.value_and_grad.
 
-The modes are eager and xla, the step in ``jax.jit``.
+The modes are xla, the step in ``jax.jit``, and eager; xla is the default, for it takes less time over the catalogue.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def build_step(forward: Any, weights: Any, loss: Any, optimizer: Any, compiled: 
         return y.detach(), value.detach(), gradients
 
     compiled_step = compiled(step)
-    return lambda inputs, target: compiled_step([each.requires_grad_() for each in inputs], target)
+    return lambda inputs, target: compiled_step([each.detach().requires_grad_() for each in inputs], target)
 
 
 def build_predict(forward: Any, weights: Any, compiled: Any) -> Any:
@@ -57,8 +57,9 @@ def build_model(layer: Any, shape: Any, learns: bool) -> Any:
     class Model(keras.Sequential):  # type: ignore[misc]
         def train_step(self, data: Any) -> Any:
             x, target, _ = keras.utils.unpack_x_y_sample_weight(data)
+            x = x.detach().requires_grad_()
             self.zero_grad()
-            y = self(x.requires_grad_(), training=True)
+            y = self(x, training=True)
             loss = y.sum() if target is None else self.compute_loss(x=x, y=target, y_pred=y)
             loss.backward()
             gradients = [each.value.grad for each in self.trainable_variables]

@@ -128,7 +128,7 @@ class Call:
     positional: tuple[Any, ...]
     arguments: Mapping[str, Any]
 
-    def __init__(self, name: str, *positional: Any, **arguments: Any) -> None:
+    def __init__(self, name: str, /, *positional: Any, **arguments: Any) -> None:
         given = {key: value for key, value in arguments.items() if value is not None}
         for key, value in (("name", name), ("positional", positional), ("arguments", given)):
             object.__setattr__(self, key, value)

@@ -236,7 +236,9 @@ def _judged(
         if each.verdict in ("error", "crash", "timeout")
     ]
     faults += _missing(replays, phase)
-    faults += expectation_faults(case, phase, replays, {each.name for each in judgements if each.verdict == "dialect"})
+    faults += expectation_faults(
+        case, phase, replays, {each.name for each in judgements if each.verdict in ("dialect", "deviates")}
+    )
     verdict = max((each.verdict for each in judgements), key=VERDICTS.index, default="deviates")
     if verdict == "conforms" and _missing(replays, phase):
         verdict = "deviates"

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.adapter import Array, Arrays, Call, Part, Session, Spelling, Spellings, Task, lazy
-from conformance.adapters import _tensorflow as shared
-from conformance.adapters._tensorflow import Local, listing
+from conformance.adapters import _function_scripts as written
+from conformance.adapters import _functions as shared
+from conformance.adapters._functions import Local
 from conformance.errors import Unsupported
 from conformance.script import Script, literal
 
@@ -243,7 +244,7 @@ def trained_script(script: Script, task: Task, run: str) -> None:
             script.line(f"predict = {_run(run, f'{spelling.call}.apply')}")
             script.line(f'y = predict({{"params": params, "batch_stats": batch_stats}}, {inputs})')
         else:
-            script.line(f"predict = {_run(run, shared.partial(spelling.call))}", f"y = predict({inputs})")
+            script.line(f"predict = {_run(run, written.partial(spelling.call))}", f"y = predict({inputs})")
         script.line("print('predict', y, sep='\\n')")
 
 
@@ -256,14 +257,16 @@ def _loop(script: Script, task: Task, spelling: Spelling, trained: Mapping[str, 
         script.line(f"forward = partial(layer, {spelling.train or spelling.call})")
     else:
         script.functions(function)
-        script.line(f"forward = partial(function, {shared.partial(spelling.call)})")
+        script.line(f"forward = partial(function, {written.partial(spelling.call)})")
     script.functions(*([loss.function] if isinstance(loss, Local) else []), train_step, update)
-    script.line(f"loss = {shared.partial(loss) if loss else None}", f"optimizer = {made.call if made else None}")
+    script.line(f"loss = {written.partial(loss) if loss else None}", f"optimizer = {made.call if made else None}")
     script.line(f"step = {_run(run, 'partial(train_step, forward, loss, optimizer)')}")
     script.line(f"slots = {'optimizer.init(params)' if made else None}")
-    script.line(listing("batches", [_list(each) for each in task.train.batches]))
+    script.line(written.listing("batches", [_list(each) for each in task.train.batches]))
     script.line(
-        listing("targets", [_text(each) for each in task.train.targets or []] or ["None"] * len(task.train.batches))
+        written.listing(
+            "targets", [_text(each) for each in task.train.targets or []] or ["None"] * len(task.train.batches)
+        )
     )
     script.block("""
         for number, (inputs, target) in enumerate(zip(batches, targets)):
@@ -287,7 +290,7 @@ def applied_script(script: Script, task: Task, run: str) -> None:
     if given:
         script.line(f"slots = optax.tree_utils.tree_set(slots, {given})")
     script.line(f"step = {_run(run, 'partial(update, optimizer)')}")
-    script.line(listing("gradients", [_text(each["gradient"]) for each in task.train.batches]))
+    script.line(written.listing("gradients", [_text(each["gradient"]) for each in task.train.batches]))
     script.block("""
         for number, gradient in enumerate(gradients):
             variable, slots = step(variable, slots, gradient)

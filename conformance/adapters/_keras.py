@@ -1,17 +1,31 @@
-"""What the two adapters on Keras share: how it is started, its losses, its optimizers, its variables."""
+"""What all adapters on Keras share: how it is started, its losses and its optimizers, on whatever backend."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from conformance.adapter import Array, Arrays, Call, Name, Parameters, Part, Spelling, Spellings, Task, lazy, per_step
-from conformance.adapters import _tensorflow as shared
-from conformance.adapters._tensorflow import Shapes, WrittenOptimizer
+from conformance.adapter import (
+    Adapter,
+    Arrays,
+    Call,
+    Name,
+    Parameters,
+    Part,
+    Spelling,
+    Spellings,
+    Task,
+    lazy,
+    per_step,
+)
+from conformance.adapters import _functions as functions
+from conformance.adapters._function_scripts import NO_OPTIMIZER, WrittenOptimizer
+from conformance.adapters._functions import Backend, Shapes
 from conformance.errors import Unsupported
-from conformance.script import Script, literal
+from conformance.script import Script
 
 if TYPE_CHECKING:
     import keras
@@ -22,15 +36,23 @@ spellings = Spellings()
 """The losses and optimizers."""
 
 
-def load(threads: int) -> None:
-    """Import Keras on TensorFlow."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    shared.start(threads)
-    keras.utils.set_random_seed(0)
+class OnBackend(Adapter):
+    """An adapter on Keras. Its backend is a parameter: a class for each of them says which, and nothing more."""
+
+    backend: ClassVar[Backend]
+
+    def load(self, threads: int) -> None:
+        os.environ["KERAS_BACKEND"] = self.backend.name
+        self.backend.start(threads)
+        keras.utils.set_random_seed(0)
+
+    def switches(self) -> dict[str, str]:
+        return self.backend.switches()
 
 
-def begin(task: Task) -> None:
+def begin(task: Task, backend: Backend) -> None:
     """Forget the models of earlier tasks, and work in the task's precision."""
+    backend.begin(task)
     keras.utils.clear_session(free_memory=False)
     keras.config.set_floatx(task.precision)
     keras.config.set_dtype_policy(task.precision)
@@ -97,17 +119,13 @@ def adam(p: Parameters, shapes: Shapes) -> Spelling:
 
 
 def _learning_rate(optimizer: Any) -> float:
-    return float(optimizer.learning_rate.numpy())
+    return float(functions.array(optimizer.learning_rate))
 
 
-# --- variables and optimizers ---------------------------------------------------------------------------------------
+# --- optimizers -------------------------------------------------------------------------------------------------------
 
 
-def variable(value: Array, name: str, trained: bool) -> Any:
-    return keras.Variable(value, dtype=str(value.dtype), name=name, trainable=trained)
-
-
-class Optimizer(shared.Optimizer):
+class Optimizer(functions.Optimizer):
     """One of keras.optimizers. Its slots are variables named after the weight and the slot."""
 
     def make(self) -> Any:
@@ -116,8 +134,10 @@ class Optimizer(shared.Optimizer):
     def set_rate(self, rate: float) -> None:
         self.made.learning_rate = rate
 
+    def prepare(self, variables: Sequence[Any]) -> None:
+        self.made.build(variables)
+
     def set_slots(self, variable: Any, slots: Arrays) -> None:
-        self.made.build([variable])
         for name, value in slots.items():
             self.slot(variable, self.spelling.tensors[name].name).assign(value)
 
@@ -139,22 +159,23 @@ def optimizer_of(part: Part | None, precision: str) -> Optimizer | None:
 # --- scripts --------------------------------------------------------------------------------------------------------
 
 
-def begun_script(task: Task, adapter: str) -> Script:
-    """A script that has done what `load` and `begin` do."""
-    first = ["import os", "from functools import partial", "", 'os.environ["KERAS_BACKEND"] = "tensorflow"', ""]
-    script = Script(task, adapter, [*first, "import keras", "import numpy as np", "import tensorflow as tf"])
+def begun_script(task: Task, adapter: OnBackend) -> Script:
+    """A script that has done what `OnBackend.load` and `begin` do."""
+    first = [
+        "import os",
+        "from functools import partial",
+        "",
+        f'os.environ["KERAS_BACKEND"] = "{adapter.backend.name}"',
+    ]
+    script = Script(task, adapter.name, [*first, "", "import keras", "import numpy as np", *adapter.backend.imports])
     script.line(f'keras.config.set_floatx("{task.precision}")', f'keras.config.set_dtype_policy("{task.precision}")')
     return script
-
-
-def variable_text(value: Array, name: str, trained: bool) -> str:
-    return f"keras.Variable({literal(value)}, dtype={str(value.dtype)!r}, name={name!r}, trainable={trained})"
 
 
 def optimizer_text(part: Part | None, name: str = "optimizer") -> WrittenOptimizer:
     """An optimizer as a script writes it, and where it is found there."""
     if part is None:
-        return WrittenOptimizer("None")
+        return NO_OPTIMIZER
     made = spellings.spell(part.operation, part.parameters).call
     rate = [f"    {name}.learning_rate = rate"] if "learning_rate" in part.parameters else []
-    return WrittenOptimizer(str(made), in_loop=rate)
+    return WrittenOptimizer(str(made), in_loop=rate, prepared="optimizer.build({variables})")

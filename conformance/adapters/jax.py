@@ -8,8 +8,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from conformance.adapter import Adapter, Call, Name, Parameters, Session, Spelling, Task, lazy
+from conformance.adapters._functions import Local, Shapes, default
 from conformance.adapters._jax import Applied, Composed, Layer, Trained, applied_script, spellings, trained_script
-from conformance.adapters._tensorflow import Local, Shapes, default
 from conformance.errors import Unsupported
 from conformance.script import Script
 

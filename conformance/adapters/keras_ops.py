@@ -1,13 +1,18 @@
-"""Keras ops: the functions of keras.ops on TensorFlow (what keras.backend has become), gradients by GradientTape."""
+"""Keras ops on TensorFlow: the functions of keras.ops (what keras.backend has become), gradients by GradientTape.
+
+The modes are eager, graph (the step in ``tf.function``) and xla (in ``tf.function(jit_compile=True)``).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from conformance.adapter import Adapter, Call, Parameters, Session, Spellings, Task, lazy
+from conformance.adapter import Call, Parameters, Session, Spellings, Task, lazy
+from conformance.adapters import _function_scripts as write
+from conformance.adapters import _functions as functions
 from conformance.adapters import _keras as base
-from conformance.adapters import _tensorflow as shared
-from conformance.adapters._tensorflow import Function, Local, Shapes
+from conformance.adapters._functions import Backend, Function, Local, Shapes
+from conformance.adapters._on_tensorflow import OnTensorFlow
 
 if TYPE_CHECKING:
     import keras
@@ -30,7 +35,7 @@ def batch_normalization(p: Parameters, shapes: Shapes) -> Function:
         helpers=() if "momentum" in p else (default_momentum,),
         reads={
             "epsilon": lambda call: call.arguments.get(
-                "epsilon", shared.default(keras.ops.batch_normalization, "epsilon")
+                "epsilon", functions.default(keras.ops.batch_normalization, "epsilon")
             ),
             "momentum": lambda call: call.arguments.get("momentum", default_momentum()),
         },
@@ -52,7 +57,11 @@ def dense(p: Parameters, shapes: Shapes) -> Function:
 
 @spellings
 def conv2d(p: Parameters, shapes: Shapes) -> Function:
-    base.refuse_strided_dilation(p, "keras.ops.conv")
+    base.refuse_strided_dilation(p, "keras.ops.conv on TensorFlow")
+    return convolution(p, shapes)
+
+
+def convolution(p: Parameters, shapes: Shapes) -> Function:
     return Function(Local(convolve, strides=p["strides"], padding=p["padding"], dilation_rate=p["dilation"]))
 
 
@@ -68,7 +77,9 @@ def gelu(p: Parameters, shapes: Shapes) -> Function:
         Call("keras.ops.gelu", approximate=None if asked is None else asked == "tanh"),
         reads={
             "approximate": lambda call: (
-                "tanh" if call.arguments.get("approximate", shared.default(keras.ops.gelu, "approximate")) else "none"
+                "tanh"
+                if call.arguments.get("approximate", functions.default(keras.ops.gelu, "approximate"))
+                else "none"
             )
         },
     )
@@ -128,31 +139,27 @@ def convolve(x: Any, kernel: Any, bias: Any = None, **options: Any) -> Any:
 # --- the adapter ----------------------------------------------------------------------------------------------------
 
 
-def _spelled(task: Task) -> Function:
-    spelling: Function = spellings.spell(task.operation, task.parameters, shared.shapes(task))
-    return spelling
+class KerasOps(base.OnBackend):
+    """Keras ops on TensorFlow: the functions of keras.ops, gradients by GradientTape."""
 
-
-class KerasOps(Adapter):
-    """Keras ops: the functions of keras.ops on TensorFlow, gradients by GradientTape."""
-
+    backend: ClassVar[Backend] = OnTensorFlow()
     distributions = ("keras", "tensorflow")
+    modes = tuple(backend.modes)
     spellings = spellings
 
-    def load(self, threads: int) -> None:
-        base.load(threads)
-
     def open(self, task: Task) -> Session:
-        base.begin(task)
-        loss, optimizer = shared.parts(task)
+        base.begin(task, self.backend)
+        loss, optimizer = functions.parts(task)
         made = base.loss_of(loss)
-        return shared.Tape(
-            task, _spelled(task), base.variable, made and made(), base.optimizer_of(optimizer, task.precision)
-        )
+        used = base.optimizer_of(optimizer, task.precision)
+        return functions.Trained(task, self.backend, self._spelled(task), made and made(), used)
 
     def script(self, task: Task) -> str:
-        script, spelling, (loss, optimizer) = base.begun_script(task, self.name), _spelled(task), shared.parts(task)
-        weights = [base.variable_text(value, name, name not in spelling.states) for name, value in task.tensors.items()]
-        made = str(base.loss_of(loss))
-        shared.tape_script(script, task, spelling, weights, made, base.optimizer_text(optimizer))
+        script, (loss, optimizer) = base.begun_script(task, self), functions.parts(task)
+        made, used = str(base.loss_of(loss)), base.optimizer_text(optimizer)
+        write.trained_script(script, self.backend, task, self._spelled(task), made, used)
         return str(script)
+
+    def _spelled(self, task: Task) -> Function:
+        spelling: Function = self.spellings.spell(task.operation, task.parameters, functions.shapes(task))
+        return spelling

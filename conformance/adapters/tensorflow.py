@@ -1,18 +1,19 @@
 """TensorFlow: tf.nn and friends, gradients by GradientTape, the optimizers of tf.compat.v1.train.
 
-TensorFlow 2 leaves optimizers to Keras: those of tf.compat.v1.train are what is its own, and they run eagerly.
+TensorFlow 2 leaves optimizers to Keras: those of tf.compat.v1.train are what is its own.  The modes are eager (the
+default: to trace every task costs more than the task), graph (the step in ``tf.function``) and xla (in
+``tf.function(jit_compile=True)``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from conformance.adapter import (
     Adapter,
-    Array,
     Arrays,
     Call,
     Name,
@@ -25,10 +26,13 @@ from conformance.adapter import (
     lazy,
     per_step,
 )
-from conformance.adapters import _tensorflow as shared
-from conformance.adapters._tensorflow import Function, Local, Shapes, WrittenOptimizer, partial
+from conformance.adapters import _function_scripts as write
+from conformance.adapters import _functions as functions
+from conformance.adapters._function_scripts import NO_OPTIMIZER, WrittenOptimizer
+from conformance.adapters._functions import Function, Local, Shapes
+from conformance.adapters._on_tensorflow import OnTensorFlow
 from conformance.errors import Unsupported
-from conformance.script import Script, literal
+from conformance.script import Script
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -90,7 +94,7 @@ def gelu(p: Parameters, shapes: Shapes) -> Function:
         Call("tensorflow.nn.gelu", approximate=None if asked is None else asked == "tanh"),
         reads={
             "approximate": lambda call: (
-                "tanh" if call.arguments.get("approximate", shared.default(tf.nn.gelu, "approximate")) else "none"
+                "tanh" if call.arguments.get("approximate", functions.default(tf.nn.gelu, "approximate")) else "none"
             )
         },
     )
@@ -144,7 +148,7 @@ def adam(p: Parameters, shapes: Shapes) -> Spelling:
 
 
 def _adam(name: str) -> Callable[[Any], Any]:
-    return lambda call: call.arguments.get(name, shared.default(tf.compat.v1.train.AdamOptimizer, name))
+    return lambda call: call.arguments.get(name, functions.default(tf.compat.v1.train.AdamOptimizer, name))
 
 
 # --- what a user writes; these functions stand in the reproduction script as they are -------------------------------
@@ -205,11 +209,16 @@ def squared_error(target: Any, prediction: Any, reduction: str) -> Any:
 # --- the adapter ----------------------------------------------------------------------------------------------------
 
 
-def variable(value: Array, name: str, trained: bool) -> Any:
-    return tf.Variable(value, name=name, trainable=trained)
+class Backend(OnTensorFlow):
+    """TensorFlow, with its own tensors and variables."""
+
+    tensor = Call("tensorflow.constant")
+
+    def variable(self, dtype: str, name: str, trained: bool) -> Call:
+        return Call("tensorflow.Variable", name=name, trainable=trained)
 
 
-class Optimizer(shared.Optimizer):
+class Optimizer(functions.Optimizer):
     """One of tf.compat.v1.train. Its learning rate is a variable, so that it can change."""
 
     learning_rate: Any
@@ -223,6 +232,9 @@ class Optimizer(shared.Optimizer):
     def set_rate(self, rate: float) -> None:
         self.learning_rate.assign(rate)
 
+    def prepare(self, variables: Sequence[Any]) -> None:
+        pass
+
     def set_slots(self, variable: Any, slots: Arrays) -> None:
         if any(np.any(each) for each in slots.values()):
             raise Unsupported("the optimizers of tf.compat.v1.train begin with slots of zeros")
@@ -232,7 +244,7 @@ class Optimizer(shared.Optimizer):
 
 
 def _spelled(task: Task) -> Any:
-    return spellings.spell(task.operation, task.parameters, shared.shapes(task))
+    return spellings.spell(task.operation, task.parameters, functions.shapes(task))
 
 
 def _loss(part: Part | None) -> Call | None:
@@ -246,60 +258,58 @@ def _optimizer(part: Part | None, precision: str) -> Optimizer | None:
 class TensorFlow(Adapter):
     """TensorFlow: tf.nn and friends, gradients by GradientTape, the optimizers of tf.compat.v1.train."""
 
+    backend = Backend()
     distributions = ("tensorflow",)
+    modes = tuple(backend.modes)
     spellings = spellings
 
     def load(self, threads: int) -> None:
-        shared.start(threads)
+        self.backend.start(threads)
+
+    def switches(self) -> dict[str, str]:
+        return self.backend.switches()
 
     def open(self, task: Task) -> Session:
         if task.family != "optimizer":
-            loss, part = shared.parts(task)
-            return shared.Tape(task, _spelled(task), variable, _loss(loss), _optimizer(part, task.precision))
+            loss, part = functions.parts(task)
+            optimizer = _optimizer(part, task.precision)
+            return functions.Trained(task, self.backend, _spelled(task), _loss(loss), optimizer)
         optimizer = _optimizer(Part(task.operation, task.parameters), task.precision)
         assert optimizer is not None
-        held = {name: read(optimizer.spelling.call) for name, read in optimizer.spelling.reads.items()}
-        return shared.Applied(task, optimizer, variable(task.tensors["variable"], "variable", True), held)
+        return functions.Applied(task, self.backend, optimizer, optimizer.spelling.call)
 
     def script(self, task: Task) -> str:
         imports = ["from functools import partial", "", "import numpy as np", "import tensorflow as tf"]
         script = Script(task, self.name, imports)
-        (_optimizer_script if task.family == "optimizer" else _function_script)(script, task)
+        (_optimizer_script if task.family == "optimizer" else _function_script)(script, self.backend, task)
         return str(script)
 
 
 # --- scripts --------------------------------------------------------------------------------------------------------
 
 
-def _function_script(script: Script, task: Task) -> None:
-    spelling: Function = _spelled(task)
-    part, optimizer = shared.parts(task)
+def _function_script(script: Script, backend: Backend, task: Task) -> None:
+    part, optimizer = functions.parts(task)
     loss = _loss(part)
     if isinstance(loss, Local):
         script.functions(loss.function)
-    weights = [_variable_text(value, name, name not in spelling.states) for name, value in task.tensors.items()]
-    written = partial(loss) if loss else "None"
-    shared.tape_script(script, task, spelling, weights, written, _optimizer_text(optimizer, task.precision))
+    made = write.partial(loss) if loss else "None"
+    write.trained_script(script, backend, task, _spelled(task), made, _optimizer_text(optimizer, task.precision))
 
 
-def _optimizer_script(script: Script, task: Task) -> None:
+def _optimizer_script(script: Script, backend: Backend, task: Task) -> None:
     slots = [each.name for each in _spelled(task).tensors.values()]
     shown = f"{{name: optimizer.get_slot(variable, name).numpy() for name in {slots}}}"
-    value = _variable_text(task.tensors["variable"], "variable", True)
     made = _optimizer_text(Part(task.operation, task.parameters), task.precision)
-    shared.applied_script(script, task, value, made, shown)
-
-
-def _variable_text(value: Array, name: str, trained: bool) -> str:
-    return f"tf.Variable({literal(value)}, name={name!r}, trainable={trained})"
+    write.applied_script(script, backend, task, made, shown)
 
 
 def _optimizer_text(part: Part | None, precision: str) -> WrittenOptimizer:
     if part is None:
-        return WrittenOptimizer("None")
+        return NO_OPTIMIZER
     call = spellings.spell(part.operation, part.parameters).call
     if "learning_rate" not in part.parameters:
-        return WrittenOptimizer(shared.written(call))
+        return WrittenOptimizer(write.written(call))
     rate = f"tf.Variable({per_step(part.parameters['learning_rate'], 1)}, dtype={precision!r}, trainable=False)"
-    made = shared.written(call, "learning_rate")
+    made = write.written(call, "learning_rate")
     return WrittenOptimizer(made, [f"learning_rate = {rate}"], ["    learning_rate.assign(rate)"])

@@ -40,7 +40,7 @@ def test_a_script_compiles_only_in_mode_xla(adapter: Adapter, capsys: pytest.Cap
         script = adapter.script(task)
         assert ("jax.jit" in script) == compiles
         exec(compile(script, "script.py", "exec"), {"__name__": "__main__"})
-        check_output(adapter, task, capsys.readouterr().out)
+        check_output(adapter.run(task), capsys.readouterr().out)
 
 
 def test_all_steps_share_one_compilation(adapter: Adapter) -> None:

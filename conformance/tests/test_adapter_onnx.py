@@ -343,7 +343,7 @@ def test_scripts_show_the_same_numbers(adapter: Adapter, capsys: pytest.CaptureF
         assert "import conformance" not in script
         capsys.readouterr()
         exec(compile(script, f"{task.operation}.py", "exec"), {"__name__": "__main__"})
-        check_output(adapter, task, capsys.readouterr().out)
+        check_output(adapter.run(task), capsys.readouterr().out)
 
 
 @pytest.mark.slow
@@ -351,4 +351,4 @@ def test_a_script_runs_on_its_own(adapter: Adapter, tmp_path: Path) -> None:
     task = statistics()
     (tmp_path / "script.py").write_text(adapter.script(task))
     done = subprocess.run([sys.executable, "-P", "script.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
-    check_output(adapter, task, done.stdout)
+    check_output(adapter.run(task), done.stdout)

@@ -112,14 +112,14 @@ def test_a_graph_knows_nothing_of_earlier_tasks(adapter: Adapter) -> None:
 
 @pytest.mark.slow
 def test_scripts_of_a_graph_show_the_same_numbers(adapter: Adapter, capsys: pytest.CaptureFixture[str]) -> None:
-    first, *_, optimizer = scripted_tasks(adapter.name)
+    first, *_, optimizer = scripted_tasks()
     for task in map(in_graph, (first, optimizer)):
         script = adapter.script(task)
         assert "torch.compile(" in script
         assert "conformance" not in script
         capsys.readouterr()
         exec(compile(script, f"{task.case}.py", "exec"), {"__name__": "__main__"})
-        check_output(adapter, task, capsys.readouterr().out)
+        check_output(adapter.run(task), capsys.readouterr().out)
 
 
 PROGRAM = """

@@ -1,0 +1,20 @@
+"""Keras ops on JAX: the functions of keras.ops, gradients by jax.value_and_grad.
+
+The modes are xla, the step in ``jax.jit``, and eager; xla is the default, for it takes less time over the catalogue.
+"""
+
+from __future__ import annotations
+
+from conformance.adapter import Spellings
+from conformance.adapters._on_jax import OnJax
+from conformance.adapters.keras_ops import KerasOps, convolution
+
+
+class KerasOpsJax(KerasOps):
+    """Keras ops on JAX: the functions of keras.ops, gradients by jax.value_and_grad."""
+
+    backend = OnJax()
+    distributions = ("keras", "jax")
+    extra = "keras-jax"
+    modes = tuple(backend.modes)
+    spellings = Spellings({**KerasOps.spellings, "conv2d": convolution})

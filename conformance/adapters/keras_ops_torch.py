@@ -1,0 +1,20 @@
+"""Keras ops on PyTorch: the functions of keras.ops, gradients by autograd.
+
+The modes are eager and graph, the step in ``torch.compile``.
+"""
+
+from __future__ import annotations
+
+from conformance.adapter import Spellings
+from conformance.adapters._on_torch import OnTorch
+from conformance.adapters.keras_ops import KerasOps, convolution
+
+
+class KerasOpsTorch(KerasOps):
+    """Keras ops on PyTorch: the functions of keras.ops, gradients by autograd."""
+
+    backend = OnTorch()
+    distributions = ("keras", "torch")
+    extra = "keras-torch"
+    modes = tuple(backend.modes)
+    spellings = Spellings({**KerasOps.spellings, "conv2d": convolution})

@@ -145,8 +145,8 @@ def ask(
 def answer(adapter: Subject | Adapter, task: Task) -> Reply:
     """The reply of an adapter that carries the task out; raises `Refused`."""
     reply = adapter.run(task)
-    if reply.unsupported is not None:
-        raise Refused(reply.unsupported)
+    if reason := reply.lacking("train" if task.train else "predict"):
+        raise Refused(reason)
     assert reply.raised is None, reply.raised
     return reply
 
@@ -678,7 +678,8 @@ def test_what_depends_on_the_phase_or_the_tensors_is_unsupported(adapter: Subjec
         ("keras", row, "2 axes"),
     ):
         if name == adapter.api:
-            assert reason in (adapter.run(refused).unsupported or "")
+            reply = adapter.run(refused)
+            assert reason in (reply.untrained or reply.unsupported or "")
     assert adapter.run(replace(task, train=None)).unsupported is None
 
 
@@ -780,11 +781,12 @@ def scripts_of(adapter: Subject, tasks: Sequence[Task]) -> dict[str, Reply]:
     found = {}
     for task in tasks:
         reply = adapter.run(task)
-        if reply.unsupported is None:
+        reason = reply.lacking("train" if task.train else "predict")
+        if reason is None:
             assert reply.raised is None, reply.raised
             found[adapter.adapter.script(task)] = reply
             continue
-        warnings.warn(f"{adapter.name}: {reply.unsupported}", RefusedWarning, stacklevel=1)
+        warnings.warn(f"{adapter.name}: {reason}", RefusedWarning, stacklevel=1)
     return found
 
 

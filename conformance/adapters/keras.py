@@ -1,7 +1,8 @@
 """Keras on TensorFlow: layers in a Model, compile, train_on_batch, predict_on_batch.
 
 The modes are those of ``compile``: eager is ``run_eagerly=True``, graph is ``jit_compile=False``, which is what Keras
-chooses by itself on a CPU, and xla is ``jit_compile=True``.
+chooses by itself on a CPU, and xla is ``jit_compile=True``.  The default is eager: a graph is traced anew for every
+task.  Over the catalogue, training of 100 steps included, that is 9 seconds against 15, and 78 for xla.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Keras ops on TensorFlow: the functions of keras.ops (what keras.backend has become), gradients by GradientTape.
 
-The modes are eager, graph (the step in ``tf.function``) and xla (in ``tf.function(jit_compile=True)``).
+The modes are eager (the default, for to trace every task costs more than the task), graph (the step in
+``tf.function``) and xla (in ``tf.function(jit_compile=True)``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Keras ops on PyTorch: the functions of keras.ops, gradients by autograd.
 
-The modes are eager and graph, the step in ``torch.compile``.
+The modes are eager (the default) and graph, the step in ``torch.compile``, which takes some ten seconds for each task.
 """
 
 from __future__ import annotations

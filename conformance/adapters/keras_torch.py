@@ -1,6 +1,7 @@
 """Keras on PyTorch: layers in a Model, compile, train_on_batch, predict_on_batch.
 
-The modes are eager and graph, which is ``compile(jit_compile=True)``: there Keras calls ``torch.compile``.
+The modes are eager (the default, and Keras' own choice) and graph, which is ``compile(jit_compile=True)``: there Keras
+calls ``torch.compile``, which takes some ten seconds for each task.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import tempfile
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,7 @@ def begin(task: Task) -> None:
         if reason:
             raise Unsupported(f"torch.compile does not work here: {reason}")
         torch.compiler.reset()
+        shutil.rmtree(_compiled(), ignore_errors=True)  # little is left to remove when the process ends
 
 
 def in_mode(task: Task, function: Any) -> Any:
@@ -71,7 +73,7 @@ def in_mode_text(task: Task, function: str) -> str:
 @cache
 def _why_nothing_compiles() -> str:
     """Empty where torch.compile compiles something small: it needs a C++ compiler, and can be switched off."""
-    _start_compiler(_caches().name)
+    _start_compiler()
     is_compiling = torch.compiler.is_compiling  # our lazy module cannot be traced
 
     def traced(x: Any) -> Any:
@@ -84,10 +86,10 @@ def _why_nothing_compiles() -> str:
     return "" if compiled else "it is switched off"
 
 
-def _start_compiler(folder: str) -> None:
+def _start_compiler() -> None:
     """Load what compiles; it takes some of its folders from the variable, others from tempfile, when it is loaded."""
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
-    usual, tempfile.tempdir = tempfile.tempdir, folder
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = _compiled()
+    usual, tempfile.tempdir = tempfile.tempdir, _folder().name
     try:
         importlib.import_module("torch._inductor.codecache")
     finally:
@@ -97,6 +99,10 @@ def _start_compiler(folder: str) -> None:
 
 
 @cache
-def _caches() -> tempfile.TemporaryDirectory[str]:
-    """The folder of what is compiled, which goes when the process ends."""
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """The folder of the compiler, which goes when the process ends; beside what is compiled, it keeps C++ headers."""
     return tempfile.TemporaryDirectory(prefix="conformance-torch-")
+
+
+def _compiled() -> str:
+    return os.path.join(_folder().name, "compiled")

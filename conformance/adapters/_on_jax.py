@@ -24,7 +24,8 @@ def build_step(forward: Any, weights: Any, loss: Any, optimizer: Any, compiled: 
     slots = optimizer.variables if optimizer is not None else []
 
     def objective(inputs: Any, values: Any, held: Any, target: Any) -> Any:
-        with keras.StatelessScope(state_mapping=[*zip(trained, values), *zip(states, held)]) as scope:  # noqa: B905
+        mapping = zip([*trained, *states], [*values, *held], strict=True)
+        with keras.StatelessScope(state_mapping=mapping) as scope:
             y = forward(*inputs, **weights)
             value = y.sum() if loss is None else loss(target, y)
         return value, (y, [scope.get_current_value(each) for each in states])
@@ -41,7 +42,7 @@ def build_step(forward: Any, weights: Any, loss: Any, optimizer: Any, compiled: 
     def step(inputs: Any, target: Any) -> Any:
         values, held, kept = ([each.value for each in group] for group in (trained, states, slots))
         seen, updated = compiled_step(values, held, kept, inputs, target)
-        for each, value in zip([*trained, *states, *slots], updated):  # noqa: B905
+        for each, value in zip([*trained, *states, *slots], updated, strict=True):
             each.assign(value)
         return seen
 
@@ -50,7 +51,7 @@ def build_step(forward: Any, weights: Any, loss: Any, optimizer: Any, compiled: 
 
 def build_predict(forward: Any, weights: Any, compiled: Any) -> Any:
     def stateless_predict(values: Any, *inputs: Any) -> Any:
-        with keras.StatelessScope(state_mapping=zip(weights.values(), values)):  # noqa: B905
+        with keras.StatelessScope(state_mapping=zip(weights.values(), values, strict=True)):
             return forward(*inputs, **weights)
 
     predict = compiled(stateless_predict)
@@ -63,7 +64,7 @@ def build_update(optimizer: Any, variable: Any, compiled: Any) -> Any:
     def update(gradient: Any) -> None:
         kept = [each.value for each in optimizer.variables]
         (value,), kept = stateless_apply(kept, [gradient], [variable.value])
-        for each, new in zip([variable, *optimizer.variables], [value, *kept]):  # noqa: B905
+        for each, new in zip([variable, *optimizer.variables], [value, *kept], strict=True):
             each.assign(new)
 
     return update

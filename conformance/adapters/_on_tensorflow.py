@@ -28,7 +28,7 @@ def build_step(forward: Any, weights: Any, loss: Any, optimizer: Any, compiled: 
             value = y if loss is None else loss(target, y)
         gradients = tape.gradient(value, [*inputs, *trained])
         if optimizer is not None:
-            optimizer.apply_gradients(list(zip(gradients[len(inputs) :], trained)))  # noqa: B905
+            optimizer.apply_gradients(zip(gradients[len(inputs) :], trained, strict=True))
         return y, value, gradients
 
     return compiled(step)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from conformance.adapter import Call, lazy
-from conformance.adapters._functions import XLA_FLAGS, Backend, Local, eagerly
+from conformance.adapters._functions import Backend, Local, eagerly
+from conformance.adapters.jax import Jax
 
 if TYPE_CHECKING:
     import jax
@@ -96,11 +96,8 @@ def build_model(layer: Any, shape: Any, learns: bool) -> Any:
 # --- the backend ----------------------------------------------------------------------------------------------------
 
 
-CONFIGURATION = {"jax_platforms": "cpu", "jax_enable_x64": True, "jax_default_matmul_precision": "highest"}
-
-
 class OnJax(Backend):
-    """JAX, with the tensors and variables of Keras; XLA is Keras' own choice there, and costs half of eager."""
+    """JAX, with the tensors and variables of Keras, pinned as the adapter `jax` pins it; XLA is Keras' own choice."""
 
     name = "jax"
     imports = ("import jax", "", 'jax.config.update("jax_enable_x64", True)')
@@ -112,11 +109,7 @@ class OnJax(Backend):
     build_model = staticmethod(build_model)
 
     def start(self, threads: int) -> None:
-        """Import JAX with float64, which it otherwise lacks; XLA makes a thread for each of NPROC processors."""
-        os.environ["XLA_FLAGS"], os.environ["NPROC"] = XLA_FLAGS, str(threads)
-        for name, value in CONFIGURATION.items():
-            jax.config.update(name, value)
+        Jax().load(threads)
 
     def switches(self) -> dict[str, str]:
-        held = {name: str(getattr(jax.config, name)) for name in CONFIGURATION}
-        return {"seed": "0", **held, "XLA_FLAGS": os.environ["XLA_FLAGS"]}
+        return {"seed": "0", **Jax().switches()}

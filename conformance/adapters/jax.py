@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from conformance.adapter import Adapter, Call, Name, Parameters, Session, Spelling, Task, lazy
-from conformance.adapters._functions import Local, Shapes, default
+from conformance.adapters._functions import XLA_FLAGS, Local, Shapes, default
 from conformance.adapters._jax import Applied, Composed, Layer, Trained, applied_script, spellings, trained_script
 from conformance.errors import Unsupported
 from conformance.script import Script
@@ -185,7 +185,6 @@ def squared_error(prediction: Any, target: Any, reduction: str) -> Any:
 
 
 CONFIGURATION = {"jax_platforms": "cpu", "jax_enable_x64": True, "jax_default_matmul_precision": "highest"}
-XLA_FLAGS = "--xla_cpu_enable_fast_math=false"
 
 
 class Jax(Adapter):
@@ -198,6 +197,7 @@ class Jax(Adapter):
     """
 
     distributions = ("jax", "jaxlib", "flax", "optax")
+    seconds_to_start = 2.0
     modes = ("xla", "eager")
     spellings = spellings
 

@@ -174,6 +174,7 @@ class Keras(base.OnBackend):
 
     backend: ClassVar[Backend] = OnTensorFlow()
     distributions = ("keras", "tensorflow")
+    seconds_to_start = 4.0
     modes = tuple(backend.modes)
     spellings = spellings
 

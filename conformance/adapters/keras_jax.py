@@ -15,5 +15,6 @@ class KerasJax(Keras):
 
     backend = OnJax()
     distributions = ("keras", "jax")
+    seconds_to_start = 4.0
     extra = "keras-jax"
     modes = tuple(backend.modes)

@@ -145,6 +145,7 @@ class KerasOps(base.OnBackend):
 
     backend: ClassVar[Backend] = OnTensorFlow()
     distributions = ("keras", "tensorflow")
+    seconds_to_start = 4.0
     modes = tuple(backend.modes)
     spellings = spellings
 

@@ -15,6 +15,7 @@ class KerasOpsJax(KerasOps):
 
     backend = OnJax()
     distributions = ("keras", "jax")
+    seconds_to_start = 4.0
     extra = "keras-jax"
     modes = tuple(backend.modes)
     spellings = Spellings({**KerasOps.spellings, "conv2d": convolution})

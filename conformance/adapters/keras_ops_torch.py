@@ -15,6 +15,7 @@ class KerasOpsTorch(KerasOps):
 
     backend = OnTorch()
     distributions = ("keras", "torch")
+    seconds_to_start = 5.0
     extra = "keras-torch"
     modes = tuple(backend.modes)
     spellings = Spellings({**KerasOps.spellings, "conv2d": convolution})

@@ -15,5 +15,6 @@ class KerasTorch(Keras):
 
     backend = OnTorch()
     distributions = ("keras", "torch")
+    seconds_to_start = 5.0
     extra = "keras-torch"
     modes = tuple(backend.modes)

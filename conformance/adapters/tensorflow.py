@@ -260,6 +260,7 @@ class TensorFlow(Adapter):
 
     backend = Backend()
     distributions = ("tensorflow",)
+    seconds_to_start = 3.0
     modes = tuple(backend.modes)
     spellings = spellings
 

@@ -179,6 +179,7 @@ class Torch(Adapter):
     """
 
     distributions = ("torch",)
+    seconds_to_start = 2.0
     modes = modes.MODES
     spellings = spellings
 

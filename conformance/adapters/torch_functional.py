@@ -200,6 +200,7 @@ class TorchFunctional(Adapter):
     """
 
     distributions = ("torch",)
+    seconds_to_start = 2.0
     modes = modes.MODES
     spellings = spellings
 

@@ -28,7 +28,8 @@ NEEDS_NO_FRAMEWORK = ("explain", "check", "list")
 
 
 def blocks(page, language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    return [block for marked, block in found if marked == language]
 
 
 def commands(page):

@@ -12,7 +12,7 @@ from typing import Any
 from conformance.adapter import Reply, Task
 from conformance.case import Case
 from conformance.connection import Connection, Hello
-from conformance.discovery import Reference
+from conformance.discovery import Reference, built_in, get_adapter
 from conformance.errors import WorkerError, WorkerMissing
 from conformance.outcome import Trial, outcomes, task_of
 from conformance.results import Outcome
@@ -40,6 +40,14 @@ class Spent:
 def connect(reference: Reference, **options: Any) -> Connection:
     """A worker for an adapter, with the interpreter that the reference names, if it names one."""
     return Connection(reference.name, python=reference.python or sys.executable, **options)
+
+
+def script_of(reference: Reference, task: Task) -> str:
+    """An adapter's reproduction script; of one from outside in a process of its own: its module may do anything."""
+    if reference.name in built_in():
+        return get_adapter(reference.name).script(task)
+    with connect(reference) as connection:
+        return connection.script(task)
 
 
 class Asked:

@@ -9,6 +9,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,10 @@ class _Group(click.Group):
         except ConformanceError as error:
             _complain(str(error))
             ctx.exit(USAGE)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, KeyboardInterrupt, BrokenPipeError):
+        except KeyboardInterrupt:
+            click.secho("interrupted", fg="yellow", err=True)
+            ctx.exit(INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
             if isinstance(error, OSError) and error.filename:
@@ -78,6 +82,9 @@ def main(context: click.Context, color: str) -> None:
 
     gc.freeze()
     gc.set_threshold(50_000)  # start-up makes many objects that stay: looking through them takes a tenth of it
+    for stream in (sys.stdout, sys.stderr):  # what a framework says may hold what no encoding can
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     context.color = {"always": True, "never": False}.get(color, False if os.environ.get("NO_COLOR") else None)
 
 
@@ -411,7 +418,8 @@ def repro(case: str, adapter: str, precision: str, mode: str | None, paths: tupl
     \b
     conformance repro batch_normalization/published_answer --adapter keras > repro.py
     """
-    from conformance.discovery import Reference, chosen_adapters, get_adapter
+    from conformance.asked import script_of
+    from conformance.discovery import Reference, chosen_adapters
     from conformance.outcome import task_of
 
     cases = _load(paths, "")
@@ -422,7 +430,7 @@ def repro(case: str, adapter: str, precision: str, mode: str | None, paths: tupl
     name, *others = chosen_adapters([adapter])
     if others:
         raise UsageError(f"{adapter!r} chooses {', '.join([name, *others])}: a script is for one of them")
-    click.echo(get_adapter(Reference.of(name).name).script(task_of(found[0], precision, mode or "")), nl=False)
+    click.echo(script_of(Reference.of(name), task_of(found[0], precision, mode or "")), nl=False)
 
 
 @main.command()

@@ -10,11 +10,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
 
 from conformance import messages
-from conformance.adapter import Task
+from conformance.adapter import Task, same_in_every_run
+from conformance.discovery import built_in
 from conformance.errors import WorkerCrashed, WorkerError, WorkerMissing, WorkerNonsense, WorkerTimeout
 from conformance.messages import Answer, Hello
 from conformance.process import Process
@@ -27,9 +29,17 @@ _Readers: TypeAlias = Mapping[str, Callable[[Any], _T | Exception]]
 
 
 class HarnessError(RuntimeError):
-    """The adapter or the worker failed outside of the framework. Not a `WorkerError`: it is a fault of the harness,
-    and no verdict follows from it. The message is the worker's traceback.
+    """An adapter of this package or the worker failed outside of the framework. Not a `WorkerError`: it is a fault of
+    the harness, and no verdict follows from it. The message is the worker's traceback.
     """
+
+
+def _fault(adapter: str, traceback: Any) -> Exception:
+    """A fault outside of the framework: the harness's own, unless the adapter is somebody else's."""
+    text = same_in_every_run(str(traceback))
+    if adapter in built_in():
+        return HarnessError(text)
+    return WorkerNonsense(f"the adapter itself failed: {text.splitlines()[-1]}", text)
 
 
 class Connection:
@@ -86,10 +96,16 @@ class Connection:
         """Have the worker carry out a task; it is started, or started again, where it does not run.
 
         Raises `WorkerCrashed`, `WorkerTimeout` or `WorkerNonsense` if this task ended the conversation,
-        `WorkerMissing` as `start` does, and `HarnessError` for a fault of the harness.
+        `WorkerMissing` as `start` does, and `HarnessError` for a fault of the harness.  A fault of an adapter that is
+        not of this package is `WorkerNonsense`.
         """
         self.start()
         return self._ask({"task": task}, {"answer": messages.to_answer}, self.timeout if timeout is None else timeout)
+
+    def script(self, task: Task) -> str:
+        """The adapter's reproduction script of a task; raises what `run` raises."""
+        self.start()
+        return self._ask({"script": task}, {"script": messages.to_script}, self.timeout)
 
     def close(self) -> None:
         """End the worker: politely, and after two seconds by force. A later `run` starts another."""
@@ -129,7 +145,7 @@ class Connection:
         except WorkerMissing:
             raise
         except WorkerError as error:
-            last = error.printed.splitlines()[-1:]
+            last = [line for line in error.printed.splitlines()[-1:] if line not in str(error)]
             reason = ": ".join([f"{self.adapter} cannot be loaded", str(error), *last])
             raise WorkerMissing(reason, error.printed) from None
 
@@ -141,7 +157,8 @@ class Connection:
         outgoing = Outgoing({"id": self._asked, **question})
         try:
             said = process.converse(outgoing, time.monotonic() + timeout)
-            answer = self._read(said, {**readers, "fault": HarnessError})
+            heard: _Readers[_T] = {**readers, "fault": partial(_fault, self.adapter)}
+            answer = self._read(said, heard)
         except TimeoutError:
             self._end()
             raise WorkerTimeout(f"no answer within {timeout:g} s", process.printed()) from None

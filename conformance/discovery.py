@@ -110,7 +110,8 @@ def _matching(given: Reference) -> Iterable[str]:
         if file.endswith(".py") and not os.path.isfile(file):
             raise UsageError(f"there is no file {file}")
         return [given.name]
-    found = [given.name] if given.name in built_in() else fnmatch.filter(adapter_names(), given.name)
+    named = given.name in built_in() or given.name in adapter_names()  # a name may look like a pattern
+    found = [given.name] if named else fnmatch.filter(adapter_names(), given.name)
     if not found:
         hint = "; for one of your own, path/to/file.py:Class" if given.name.endswith(".py") else ""
         raise UsageError(f"there is no adapter {given.name!r}; {nearest(given.name, adapter_names())}{hint}")

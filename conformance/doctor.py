@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ import numpy as np
 from conformance.adapter import Reply, Task
 from conformance.asked import connect
 from conformance.connection import Connection, HarnessError, Hello
-from conformance.discovery import Reference, get_adapter
+from conformance.discovery import Reference
 from conformance.errors import Undefined, WorkerError, WorkerMissing
 from conformance.operation import get_operation
 from conformance.replay import Replay
@@ -68,30 +67,29 @@ class Diagnosis:
 
 def examine(name: str, mode: str = "", **options: Any) -> Diagnosis:
     """Put the smoke tasks to an adapter, each twice; the options are those of a `Connection`."""
-    reference = Reference.of(name)
     begin = time.perf_counter()
-    with connect(reference, **options) as connection:
+    with connect(Reference.of(name), **options) as connection:
         try:
             hello = connection.start()
         except WorkerMissing as reason:
             return Diagnosis(name, "missing", str(reason))
         seconds = time.perf_counter() - begin
-        findings = [finding for smoke in SMOKE for finding in _examine(smoke, reference, connection, hello, mode)]
+        findings = [finding for smoke in SMOKE for finding in _examine(smoke, connection, hello, mode)]
     silent = {each.operation for each in findings if each.state == "unsupported"}
     state = max((each.state for each in findings if each.state in STATES), key=STATES.index, default="healthy")
     return Diagnosis(name, state, "", hello.versions, seconds, len(SMOKE) - len(silent), tuple(findings))
 
 
-def _examine(smoke: Smoke, reference: Reference, connection: Connection, hello: Hello, mode: str) -> Iterator[Finding]:
+def _examine(smoke: Smoke, connection: Connection, hello: Hello, mode: str) -> Iterator[Finding]:
     for precision in hello.precisions:
         for task in smoke.tasks(precision, mode):
             try:
                 replies = [connection.run(task).reply for _ in range(2)]
+                state, message = _state(task, replies, connection)
             except (WorkerError, HarnessError) as failure:
                 last = str(failure).strip().splitlines()[-1]
                 yield Finding(smoke.operation, "broken", f"{precision}: {last}")
                 return
-            state, message = _state(task, replies, reference)
             if state == "unsupported" and precision != hello.precisions[0]:
                 state = "partly"
             if state != "healthy":
@@ -100,7 +98,7 @@ def _examine(smoke: Smoke, reference: Reference, connection: Connection, hello: 
                 return
 
 
-def _state(task: Task, replies: Sequence[Reply], reference: Reference) -> tuple[str, str]:
+def _state(task: Task, replies: Sequence[Reply], connection: Connection) -> tuple[str, str]:
     reply = replies[0]
     if reply.unsupported:
         return "unsupported" if task.predict or task.family == "optimizer" else "untrained", reply.unsupported
@@ -108,14 +106,14 @@ def _state(task: Task, replies: Sequence[Reply], reference: Reference) -> tuple[
         return "broken", f"it raised {reply.raised.kind}: {reply.raised.message}"
     phase = "train" if task.train else "predict"
     if fault := _fault(task, reply, phase):
-        return "deviates" if fault.arguable and _script_agrees(task, reply, reference) else "broken", fault.message
+        return "deviates" if fault.arguable and _script_agrees(task, reply, connection) else "broken", fault.message
     if change := changes(task, replies).get(phase):
         return "broken", f"the same task has another answer the second time: {change}"
     deviating = [each for each in judge([Replay(task, reply)], phase) if each.verdict != "conforms"]
     if not deviating:
         return "healthy", ""
     told = "; ".join(f"{each.name}: {describe(each.dialect) if each.dialect else each.verdict}" for each in deviating)
-    if all(each.dialect for each in deviating) or _script_agrees(task, reply, reference):
+    if all(each.dialect for each in deviating) or _script_agrees(task, reply, connection):
         return "deviates", told
     return "broken", f"{told}; and its own script, which runs without the harness, shows other numbers"
 
@@ -161,15 +159,20 @@ def _forgotten(task: Task, trace: dict[str, Any]) -> _Fault | None:
     return None
 
 
+_PATIENCE = 300
+"""The seconds that a script has, which loads its framework first."""
 _NUMBER = re.compile(r"-?\d+\.?\d*(?:e[+-]?\d+)?")
 
 
-def _script_agrees(task: Task, reply: Reply, reference: Reference) -> bool:
+def _script_agrees(task: Task, reply: Reply, connection: Connection) -> bool:
     """Whether the reproduction script prints the numbers that the adapter showed."""
-    script = get_adapter(reference.name).script(task)
-    command = [reference.python or sys.executable, "-c", script]
-    printed = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False).stdout
-    numbers = np.array([float(each) for each in _NUMBER.findall(printed)])
+    script = connection.script(task).encode(errors="replace")
+    try:
+        command = [connection.python, "-"]  # a script may be longer than an argument
+        done = subprocess.run(command, input=script, capture_output=True, timeout=_PATIENCE, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    numbers = np.array([float(each) for each in _NUMBER.findall(done.stdout.decode(errors="replace"))])
     shown = {**(reply.train[-1] if reply.train else {}), **(reply.predict or {})}
     values = [each for name, array in shown.items() if "." not in name for each in np.ravel(array)]
     return all(np.isclose(numbers, each, rtol=1e-6, atol=1e-8).any() for each in values)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.adapter import Arrays, Part, Raised, Reply, Task, Train
+from conformance.adapter import MODES, Adapter, Arrays, Part, Raised, Reply, Task, Train
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,20 @@ def to_hello(value: Any) -> Hello:
     for name in ("precisions", "modes", "operations"):
         if not isinstance(hello[name], tuple) or not all(isinstance(text, str) for text in hello[name]):
             raise ValueError(f"{name} must be texts")
-    if not hello["modes"]:
-        raise ValueError("there must be a mode")
+    for name, known in (("precisions", Adapter.precisions), ("modes", MODES)):
+        if not hello[name] or not set(hello[name]) <= set(known):
+            raise ValueError(f"{name} must be some of {', '.join(known)}, not {', '.join(hello[name]) or 'none'}")
     if not isinstance(hello["device"], str):
         raise ValueError("device must be a text")
     _seconds(hello["seconds"])
     return Hello(**hello)
+
+
+def to_script(value: Any) -> str:
+    """The script in a message; raises `ValueError`."""
+    if not isinstance(value, str):
+        raise ValueError("a script must be a text")
+    return value
 
 
 def _seconds(value: Any) -> float:

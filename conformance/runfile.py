@@ -9,6 +9,8 @@ Outcomes stay in the file that holds them: in memory is what an overview shows o
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -59,48 +61,65 @@ class Journal:
     """What a run has measured so far, kept in ``NAME.partial`` beside the run file until the run is whole."""
 
     def __init__(self, path: PathLike, header: Header) -> None:
-        self._begin(Path(path), "w+b")
+        self.path, self.partial = Path(path), _partial(Path(path))
+        self.kept: dict[Key, Outcome] = {}
+        self.earlier: Header | None = None
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        self._open()
+        self._cut(0)
         self._write(replace(header, partial=True))
 
     @classmethod
     def resume(cls, path: PathLike) -> Self:
         """Go on from what a run has left that broke off: a journal, or a run file that says that it is partial.
 
-        Raises `UsageError` where there is neither.
+        Nothing is changed before `begin_again`.  Raises `UsageError` where there is neither.
         """
         made, target = cls.__new__(cls), Path(path)
         earlier = next((each for each in (_partial(target), target) if each.exists()), None)
         if earlier is None:
             raise UsageError(f"there is nothing to go on from: neither {_partial(target)} nor {target} exists")
-        read(earlier)  # refuse what is no run file before touching it
-        if earlier != _partial(target):
-            earlier.replace(_partial(target))
-        made._begin(target, "r+b")
-        made._take_over()
+        made.path, made.partial = target, _partial(target)
+        if earlier == made.partial:
+            made._open()  # another run may be under way
+        content = read(earlier)
+        made.earlier, made.kept = content.header, {each.key: each for each in content.outcomes}
         return made
 
-    def _begin(self, path: Path, mode: str) -> None:
-        self.path, self.partial = path, _partial(path)
-        self.kept: dict[Key, KeptOutcome] = {}
-        self.earlier: Header | None = None
+    def _open(self) -> None:
+        """Open the journal, for this process alone as long as it lives."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: IO[bytes] = self.partial.open(mode, buffering=0)
+            self._file: IO[bytes] = self.partial.open("a+b", buffering=0)
         except OSError as error:
             raise self._unwritable(error) from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"{self.partial}: another run is under way there; name another folder") from None
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):  # a file system without locks
+                raise self._unwritable(error) from error
 
-    def _take_over(self) -> None:
-        content = _Content(self.partial, self._file)
-        self.earlier = content.header
-        self.kept = {each.key: each for each in content.outcomes}
-        self._file.truncate(content.end)  # the line in which the process ended
-        self._file.seek(content.end)
+    def _cut(self, end: int) -> None:
+        try:
+            self._file.truncate(end)
+            self._file.seek(end)
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def append(self, outcome: Outcome) -> None:
         """Keep an outcome: it survives the end of this process, however it ends."""
         start = self._file.tell()
         self._write(outcome)
         self.kept[outcome.key] = KeptOutcome(outcome, _Line(self._file, start, self._file.tell() - start))
+
+    def begin_again(self, header: Header) -> None:
+        """Write the journal anew with what is still kept: a later run must not find what this one has dropped."""
+        write(self.partial, replace(header, partial=True), self.kept.values())
+        self._open()
 
     def describe(self, adapter: str, about: Mapping[str, Any]) -> None:
         """Keep what is known of an adapter now that it has started."""
@@ -123,9 +142,12 @@ class Journal:
         self.partial.unlink(missing_ok=True)
 
     def _write(self, value: object) -> None:
+        start, rest = self._file.tell(), memoryview(line(value).encode())
         try:
-            self._file.write(line(value).encode())
+            while rest:
+                rest = rest[self._file.write(rest) :]
         except OSError as error:
+            self._cut(start)  # the disk is full: what was there stays readable
             raise self._unwritable(error) from error
 
     def _unwritable(self, error: OSError) -> RunFileError:
@@ -179,13 +201,19 @@ class _Content:
             if header is None:
                 header = _header(path, number, value)
             elif isinstance(value, dict) and value.keys() == {"adapter", "about"}:
-                header.adapters[value["adapter"]] = value["about"]
+                self._describe(header, value["adapter"], value["about"])
             else:
                 outcome = _made(Outcome, path, number, value)
                 self.outcomes.append(KeptOutcome(outcome, _Line(file, start, len(text))))
         if header is None:
             raise RunFileError(f"{path}:1: the file is empty, expected the header of a run")
         self.header = header
+
+    def _describe(self, header: Header, adapter: str, about: dict[str, Any]) -> None:
+        """What is known of an adapter from here on; its outcomes until here are another version's, if it differs."""
+        if header.adapters.get(adapter) != about:
+            self.outcomes = [each for each in self.outcomes if each.adapter != adapter]
+        header.adapters[adapter] = about
 
     def _lines(self) -> Iterator[tuple[int, int, bytes]]:
         self._file.seek(0)

@@ -7,7 +7,7 @@ import os
 import platform
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -52,8 +52,9 @@ class Runner:
         self._take_up(journal)
         slowest_first = sorted(self.adapters, key=lambda each: -_seconds_to_start(each))
         pool = ThreadPoolExecutor(self._jobs, thread_name_prefix="adapter")
-        futures = [pool.submit(self._run_adapter, each, journal, progress) for each in slowest_first]
-        try:
+        futures: list[Future[None]] = []
+        try:  # from here on: Ctrl-C may come as soon as the first has started
+            futures += (pool.submit(self._run_adapter, each, journal, progress) for each in slowest_first)
             pending = set(futures)
             while pending:
                 _, pending = wait(pending, timeout=0.2)
@@ -66,6 +67,9 @@ class Runner:
             pool.shutdown(wait=True, cancel_futures=True)
             for asked in self.adapters:
                 asked.close()
+        if self.partial and not journal.kept:
+            journal.discard()
+            raise KeyboardInterrupt  # nothing was measured: the run file of an earlier run stays
         if not self.partial:
             for future in futures:
                 future.result()  # a fault of the harness surfaces here
@@ -78,21 +82,45 @@ class Runner:
         return journal.close(self.header(), lambda key: (place[key[0]], order[key[1]], key[2] == "predict"))
 
     def _take_up(self, journal: Journal) -> None:
-        """Forget what the journal holds of other cases, or of cases that have changed since."""
-        self._earlier, header = journal.earlier, self.header()
-        if self._earlier is None:
+        """Forget what the journal holds of cases that have changed since; refuse to forget what is not asked for."""
+        if journal.earlier is None:
             return
-        same = {"repeat": self._repeat, "conformance": __version__} == {
-            "repeat": self._earlier.repeat,
-            "conformance": self._earlier.platform.get("conformance"),
-        }
-        cases = {name for name, each in header.cases.items() if same and self._earlier.cases.get(name, {}) == each}
-        journal.drop(lambda key: key[0] not in cases or key[1] not in header.adapters)
+        self._earlier = earlier = journal.earlier
+        header = self.header()
+        self._refuse_less(earlier, journal)
+        same = earlier.platform.get("conformance") == __version__
+        cases = {name for name, each in header.cases.items() if same and earlier.cases.get(name, {}) == each}
+        journal.drop(lambda key: key[0] not in cases)
+        journal.begin_again(header)
+
+    def _refuse_less(self, earlier: Header, journal: Journal) -> None:
+        """Raise `UsageError` for other arguments, with which something that was measured would be lost."""
+        asked, cases = {each.name for each in self.adapters}, {case.id for case in self.cases}
+        lacking = sorted(
+            {adapter for _, adapter, _ in journal.kept if adapter not in asked}
+            | {name for name, _, _ in journal.kept if name not in cases and self._stands(earlier.cases.get(name, {}))}
+        )
+        if lacking:
+            told = f"{', '.join(lacking[:3])}{' ...' if len(lacking) > 3 else ''}"
+        elif earlier.repeat != self._repeat and journal.kept:
+            told = f"--repeat {earlier.repeat}"
+        else:
+            return
+        hint = "--resume goes on with the same arguments; for others, name another --output"
+        raise UsageError(f"{journal.path}: the run that broke off was made with {told}: {hint}")
+
+    def _stands(self, about: dict[str, Any]) -> bool:
+        """Whether a case still stands in its file, as far as can be told: one whose file has changed may not."""
+        digest = self._digests.get(about.get("file", ""))
+        return digest is None or digest == about.get("digest")
 
     def _run_adapter(self, asked: Asked, journal: Journal, progress: Progress | None) -> None:
         tell = progress or (lambda *_: None)
         tell(asked.name, "starts", 0, len(self.cases))
         asked.start()
+        if self._stop.is_set():
+            asked.missing = ""  # it was ended while it started: nothing is known of it
+            return
         with self._lock:
             journal.describe(asked.name, asked.describe())
             if self._earlier and self._earlier.adapters.get(asked.name) != asked.describe():

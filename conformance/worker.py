@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from conformance import messages, wire
-from conformance.adapter import Adapter
+from conformance.adapter import Adapter, Task
 from conformance.discovery import get_adapter
 from conformance.errors import UsageError
 
@@ -43,7 +43,11 @@ class _Worker:
         """Answer a question. Whatever it raises is a fault of ours, not an observation of the framework."""
         if "hello" in question:
             return self._load(**question["hello"])
-        return self._run(question["task"])
+        if self.adapter is None:
+            raise RuntimeError("a task came before the framework was loaded")
+        if "script" in question:
+            return {"script": self.adapter.script(messages.to_task(question["script"]))}
+        return _run(self.adapter, messages.to_task(question["task"]))
 
     def _load(self, threads: int) -> dict[str, Any]:
         try:
@@ -74,14 +78,12 @@ class _Worker:
             last = traceback.format_exception_only(error)[-1].strip().splitlines()[-1]
             return {"missing": f"{self.name} cannot be loaded: {last}"}
 
-    def _run(self, message: Any) -> dict[str, Any]:
-        if self.adapter is None:
-            raise RuntimeError("a task came before the framework was loaded")
-        task = messages.to_task(message)
-        start = time.perf_counter()
-        reply = self.adapter.run(task)
-        seconds = time.perf_counter() - start
-        return {"answer": messages.Answer(messages.as_arrays(reply), seconds)}
+
+def _run(adapter: Adapter, task: Task) -> dict[str, Any]:
+    start = time.perf_counter()
+    reply = adapter.run(task)
+    seconds = time.perf_counter() - start
+    return {"answer": messages.Answer(messages.as_arrays(reply), seconds)}
 
 
 def serve(worker: _Worker, questions: int, answers: int) -> None:

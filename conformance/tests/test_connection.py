@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -437,12 +438,18 @@ def test_what_the_framework_raises_is_an_observation() -> None:
         assert _pid(connection) == pid
 
 
-def test_a_fault_of_the_adapter_is_no_verdict() -> None:
+def test_a_fault_of_an_adapter_from_outside_costs_the_case() -> None:
     with Connection(miniature("RepliesWithAnObject")) as connection:
-        with pytest.raises(HarnessError, match=r"(?s)Traceback.*builtins.object cannot be sent"):
+        with pytest.raises(WorkerNonsense, match=r"the adapter itself failed: .*builtins.object cannot be sent"):
             connection.run(a_task("bad"))
-        assert not issubclass(HarnessError, WorkerError)
         assert works(connection)
+
+
+def test_a_fault_of_our_own_is_no_verdict() -> None:
+    with Connection("numpy") as connection:
+        with pytest.raises(HarnessError, match=r"(?s)Traceback.*Train must have exactly"):
+            connection.run(replace(a_task(), train={"steps": 3}))  # type: ignore[arg-type]
+        assert not issubclass(HarnessError, WorkerError)
 
 
 # --- those that are missing -----------------------------------------------------------------------------------------

@@ -132,6 +132,87 @@ def test_there_must_be_something_to_go_on_from(tmp_path):
     assert (tmp_path / "run.jsonl").read_text() == "no run file\n"
 
 
+def test_other_arguments_are_refused_and_lose_nothing(many, tmp_path):
+    output, names = tmp_path / "out", ("numpy", wrong("Right"))
+    adapters = [argument for name in names for argument in ("--adapter", name)]
+    conformance("run", many, *adapters, "--output", output)
+    before = (output / "run.jsonl").read_bytes()
+    for fewer, said in (
+        (["--adapter", "numpy"], "Right"),
+        ([*adapters, "-k", "case_3"], "relu/case_0"),
+        ([*adapters, "--repeat", 2], "--repeat 1"),
+    ):
+        done = conformance("run", many, *fewer, "--output", output, "--resume")
+        assert done.exit_code == 2
+        assert said in done.stderr
+        assert (output / "run.jsonl").read_bytes() == before
+    many.write_text(many.read_text().replace("  - {name: case_0, predict: {x: [-1, 0]}}\n", ""))
+    assert conformance("run", many, *adapters, "--output", output, "--resume").exit_code == 0  # it is there no more
+    assert len(runfile.read(output).outcomes) == 2 * 19
+
+
+def test_what_a_run_dropped_does_not_come_back_with_the_next(many, tmp_path, monkeypatch):
+    """Killed, the cases changed, resumed and killed, the cases changed back: nothing of the second kind is left."""
+    output, text = tmp_path / "out", many.read_text()
+    command = [*PROGRAM, "run", str(many), "--adapter", wrong("Waits"), "--output", str(output), "--resume"]
+    broken_off(many, output, signal.SIGKILL, wrong("Waits"))
+    many.write_text(text.replace("[-1, ", "[-7, "))
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    time.sleep(2)
+    process.kill()
+    process.wait()
+    many.write_text(text)
+    monkeypatch.setenv("CONFORMANCE_TEST_WAIT", "0")
+    conformance("run", many, "--adapter", wrong("Waits"), "--output", output, "--resume")
+    resumed = lines(output)
+    conformance("run", many, "--adapter", wrong("Waits"), "--output", tmp_path / "whole")
+    assert resumed == lines(tmp_path / "whole")
+
+
+def test_two_runs_do_not_write_into_one_folder(many, tmp_path):
+    output = tmp_path / "out"
+    command = [*PROGRAM, "run", str(many), "--adapter", wrong("Waits"), "--output", str(output)]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    while not (output / "run.jsonl.partial").exists() or not (output / "run.jsonl.partial").read_bytes():
+        assert process.poll() is None
+        time.sleep(0.02)
+    for option in ([], ["--resume"]):
+        done = conformance("run", many, "--adapter", "numpy", "--output", output, *option)
+        assert done.exit_code == 2
+        assert "another run is under way" in done.stderr
+    assert process.wait(60) == 0
+    assert len(runfile.read(output).outcomes) == 20
+
+
+def test_a_full_disk_costs_what_does_not_fit(many, tmp_path):
+    output = tmp_path / "out"
+    small = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (12 << 10, 12 << 10))"
+    arguments = ["run", str(many), "--adapter", "numpy", "--output", str(output)]
+    command = [sys.executable, "-c", f"{small}; {PROGRAM[-1]}", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "run.jsonl.partial: cannot be written" in done.stderr
+    assert (output / "run.jsonl.partial").read_bytes().endswith(b"}\n")
+    assert conformance(*arguments, "--resume").exit_code == 0
+    assert len(runfile.read(output).outcomes) == 20
+
+
+def test_a_run_that_is_interrupted_at_its_start_leaves_the_last_one_as_it_is(many, tmp_path):
+    conformance("run", many, "--adapter", "numpy", "--output", tmp_path / "out")
+    before = (tmp_path / "out" / "run.jsonl").read_bytes()
+    slow = tmp_path / "slow.py"
+    slow.write_text("import time\ntime.sleep(1000)\n")
+    command = [*PROGRAM, "run", str(many), "--adapter", f"{slow}:Slow", "--output", str(tmp_path / "out")]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    assert process.stderr is not None
+    assert "starts" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    assert "interrupted" in process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert {each.name for each in (tmp_path / "out").iterdir()} == {"run.jsonl", "index.html"}
+    assert (tmp_path / "out" / "run.jsonl").read_bytes() == before
+
+
 # --- from run to run ------------------------------------------------------------------------------------------------
 
 
@@ -300,7 +381,7 @@ def test_an_installed_package_may_offer_an_adapter(toy, tmp_path):
     site = new.parent
     (site / "their_package.py").write_text(file.read_text())
     entry = site / "toyframework-2.0.dist-info" / "entry_points.txt"
-    entry.write_text("[conformance.adapters]\ntoy = their_package:Toy\n")
+    entry.write_text("[conformance.adapters]\ntoy = their_package:Toy\ntoy[1] = their_package:Toy\n")
     (tmp_path / "relu.yaml").write_text("operation: relu\ncases:\n  - {name: one, predict: {x: [-1, 2]}}\n")
     environment = {**os.environ, "PYTHONPATH": f"{site}{os.pathsep}{ROOT}"}
 
@@ -312,11 +393,61 @@ def test_an_installed_package_may_offer_an_adapter(toy, tmp_path):
     done = run("run", "relu.yaml", "--adapter", "to?", "--output", "out")
     assert done.returncode == 0, done.stderr
     assert [each.adapter for each in runfile.read(tmp_path / "out").outcomes] == ["toy"]
+    done = run("run", "relu.yaml", "--adapter", "toy[1]", "--output", "out")  # a name that looks like a pattern
+    assert [each.adapter for each in runfile.read(tmp_path / "out").outcomes] == ["toy[1]"]
     listed = json.loads(run("list", "adapters", "--format", "json").stdout)["adapters"]
     (row,) = [each for each in listed if each["name"] == "toy"]
     assert row["versions"]["toyframework"] == "2.0"
     assert row["operations"] == ["relu"]
     assert "did you mean 'toy'" in run("run", "relu.yaml", "--adapter", "toi").stderr
+
+
+def test_a_fault_of_an_adapter_from_outside_costs_that_adapter(tmp_path):
+    """Not the run, and it is no fault of the harness."""
+    names = ["numpy", wrong("RunFails"), wrong("GreetsWithAnObject"), wrong("UnknownMode")]
+    adapters = [argument for name in names for argument in ("--adapter", name)]
+    done = conformance("run", RELU, "-k", "kink", *adapters, "--output", tmp_path)
+    assert done.exit_code == 1
+    assert "Traceback" not in done.stderr
+    run = runfile.read(tmp_path)
+    assert [each.verdict for each in run.outcomes] == ["conforms", "conforms", "crash", "crash"]
+    assert "the adapter itself failed: RuntimeError: nothing was prepared at <object object at 0x...>" in (
+        run.outcomes[2].message
+    )
+    assert "builtins.object cannot be sent" in run.header.adapters[names[2]]["missing"]
+    assert "modes must be some of eager, graph, xla, not fast" in run.header.adapters[names[3]]["missing"]
+
+
+def test_a_script_of_an_adapter_from_outside_is_written_in_its_own_process(tmp_path):
+    relu = ("repro", "relu/kink", "--cases", RELU)
+    (tmp_path / "exits.py").write_text("import sys\nsys.exit(0)\n")
+    (tmp_path / "noisy.py").write_text("from conformance.tests.wrong import Right\nprint('noise')\n")
+    for adapter, said in (
+        (f"{tmp_path}/exits.py:Mine", "the process ended with exit code 0"),
+        (wrong("WithoutAScript"), "the adapter itself failed: today"),
+    ):
+        done = conformance(*relu, "--adapter", adapter)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert said in done.stderr
+    done = conformance(*relu, "--adapter", f"{tmp_path}/noisy.py:Right")
+    assert done.exit_code == 0
+    assert "noise" not in done.stdout
+
+
+@pytest.mark.parametrize("command", [["run", "--output", "out"], ["explain"]])
+def test_what_no_encoding_can_say_is_told_all_the_same(command, tmp_path):
+    first, *options = command
+    arguments = [first, RELU, *options, "-k", "kink", "--adapter", wrong("SaysNoEncoding")]
+    done = subprocess.run(
+        [*PROGRAM, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "half \\ud800" in done.stdout
 
 
 def test_an_interpreter_that_is_not_there_is_wrong_usage():

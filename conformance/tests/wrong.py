@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from conformance.adapter import Arrays, Session, Task
+from conformance.adapter import Arrays, Reply, Session, Task
 from conformance.adapters.numpy import NumPy
 
 
@@ -152,3 +152,40 @@ class DrivesADialect(NumPy):
         return _Changed(
             super().open(task), lambda trace: {name: each * each.dtype.type(factor) for name, each in trace.items()}
         )
+
+
+class WithoutAScript(Different):
+    """Its script cannot be written."""
+
+    def script(self, task: Task) -> str:
+        raise RuntimeError("no script\ntoday")
+
+
+# --- faults of the adapter's own code -------------------------------------------------------------------------------
+
+
+class RunFails(NumPy):
+    """Fails outside of its framework."""
+
+    def run(self, task: Task) -> Reply:
+        raise RuntimeError(f"nothing was prepared at {object()}")
+
+
+class GreetsWithAnObject(NumPy):
+    """Says of itself what cannot be sent."""
+
+    def versions(self) -> dict[str, str]:
+        return {"numpy": object()}  # type: ignore[dict-item]
+
+
+class UnknownMode(NumPy):
+    """Has a mode that nobody knows."""
+
+    modes = ("fast",)
+
+
+class SaysNoEncoding(NumPy):
+    """Its framework's message holds half a character."""
+
+    def open(self, task: Task) -> Session:
+        raise ValueError("half \ud800")

@@ -141,7 +141,8 @@ def _fault(task: Task, reply: Reply, phase: str) -> _Fault | None:
         if name not in expected and name.partition(".")[0] not in task.tensors:  # a slot may have any name
             return _Fault(f"it shows a tensor {name!r}, which there is not; known: {', '.join(sorted(expected))}")
         if actual.dtype != task.precision:
-            return _Fault(f"{name} is in {actual.dtype}, expected {task.precision}")
+            narrower = actual.dtype.itemsize < np.dtype(task.precision).itemsize
+            return _Fault(f"{name} is in {actual.dtype}, expected {task.precision}", arguable=narrower)
         if name in expected and actual.shape != expected[name].shape:
             message = f"{name} has the shape {list(actual.shape)}, expected {list(expected[name].shape)}"
             return _Fault(message, arguable=actual.size != expected[name].size)  # else a layout was not turned back

@@ -62,6 +62,7 @@ def _merged_headers(headers: Sequence[Header], names: Sequence[str]) -> Header:
         adapters={name: adapter for name, (adapter, _) in adapters.items()},
         cases={name: case for name, (case, _) in cases.items()},
         partial=any(header.partial for header in headers),
+        repeat=min(header.repeat for header in headers),  # what was not repeated is not known to be stable
     )
 
 

@@ -161,7 +161,10 @@ class _Workers:
             self._asked[adapter].start()
         asked = self._asked[adapter]
         if asked.missing:
-            (pytest.fail if self._demanded else pytest.skip)(f"{adapter} is missing: {asked.missing}")
+            reason = f"{adapter} is missing: {asked.missing}"
+            if self._demanded:
+                pytest.fail(reason, pytrace=False)
+            pytest.skip(reason)
         key = (f"{case.file}:{case.id}", adapter)
         if key not in self._outcomes:
             self._outcomes = {key: asked.run(case)}  # only the latest: the phases of a case stand together

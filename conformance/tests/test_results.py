@@ -337,6 +337,11 @@ def test_runs_of_different_adapters_become_one() -> None:
     assert merged.header.partial
 
 
+def test_what_was_repeated_less_often_says_how_often_the_whole_was() -> None:
+    twice, thrice = run(outcome(adapter="keras"), repeat=2), run(outcome(), repeat=3)
+    assert merge([thrice, twice]).header.repeat == 2
+
+
 def test_merging_a_run_with_itself_changes_nothing(tmp_path: Path) -> None:
     path = written(tmp_path, outcome(tensors=(tensor(expected=math.nan),)), dialect())
     one, other = runfile.read(path), runfile.read(path)

@@ -156,7 +156,7 @@ def test_what_a_run_dropped_does_not_come_back_with_the_next(many, tmp_path, mon
     output, text = tmp_path / "out", many.read_text()
     command = [*PROGRAM, "run", str(many), "--adapter", wrong("Waits"), "--output", str(output), "--resume"]
     broken_off(many, output, signal.SIGKILL, wrong("Waits"))
-    many.write_text(text.replace("[-1, ", "[-7, "))
+    many.write_text(text.replace("[-1, ", "[70, "))
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     time.sleep(2)
     process.kill()

@@ -15,14 +15,13 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
-from functools import cache
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import IO, Any, NoReturn, Self, TypeAlias, get_args, get_origin, get_type_hints
+from typing import IO, Any, NoReturn, Self, TypeAlias
 
-from conformance.errors import RunFileError, UsageError, nearest
-from conformance.results import NOT_FINITE, SCHEMA_VERSION, VERDICTS, Header, KeptOutcome, Outcome, Run, line, restore
+from conformance.errors import RunFileError, UsageError
+from conformance.records import record_reader
+from conformance.results import SCHEMA_VERSION, Header, KeptOutcome, Outcome, Run, line
 
 FILE_NAME = "run.jsonl"
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -166,7 +165,7 @@ class _Line:
         return os.pread(self.file.fileno(), self.length, self.start).decode("utf-8")
 
     def outcome(self) -> Outcome:
-        made: Outcome = _record(Outcome)(_DECODER.decode(self.text()))
+        made: Outcome = record_reader(Outcome)(_DECODER.decode(self.text()))
         return made
 
 
@@ -258,113 +257,6 @@ def _header(file: Path, number: int, value: Any) -> Header:
 
 def _made(kind: type, file: Path, number: int, value: Any) -> Any:
     try:
-        return _record(kind)(value)
+        return record_reader(kind)(value)
     except ValueError as error:
         raise RunFileError(f"{file}:{number}: {error}") from None
-
-
-_Reader: TypeAlias = Callable[[Any], Any]
-"""Checks a JSON value and makes of it what a field holds; raises ValueError with what was expected."""
-
-
-@cache
-def _record(kind: type) -> _Reader:
-    """The reader of a dataclass: every field by its annotation."""
-    hints = get_type_hints(kind)
-    readers = {each.name: _reader_of_field(each.name, hints[each.name]) for each in fields(kind)}
-    required = {each.name for each in fields(kind) if each.default is MISSING and each.default_factory is MISSING}
-
-    def read_record(value: Any) -> Any:
-        _expect(isinstance(value, dict), value, "an object")
-        if missing := required - value.keys():
-            raise ValueError(f"a field is missing: {', '.join(sorted(missing))}")
-        made = {}
-        for name, item in value.items():
-            if name not in readers:
-                raise ValueError(f"there is no field {name!r}; {nearest(name, readers)}")
-            try:
-                made[name] = readers[name](item)
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from None
-        return kind(**made)
-
-    return read_record
-
-
-def _reader_of_field(name: str, hint: Any) -> _Reader:
-    reader = _reader(hint)
-    if name == "verdict":
-        return _verdict
-    if name in ("parameters", "learned", "rivals"):  # numbers at unknown depth, which may not be finite
-        return lambda value: restore(reader(value))
-    return reader
-
-
-def _reader(hint: Any) -> _Reader:
-    origin, arguments = get_origin(hint), get_args(hint)
-    if isinstance(hint, type) and is_dataclass(hint):
-        return _record(hint)
-    if origin is UnionType:
-        return _optional(_reader(next(each for each in arguments if each is not NoneType)))
-    if origin is tuple:
-        return _items(_reader(arguments[0]))
-    if origin is dict:
-        return _mapping(_reader(arguments[1]))
-    return _SCALARS[hint]
-
-
-def _optional(reader: _Reader) -> _Reader:
-    return lambda value: None if value is None else reader(value)
-
-
-def _items(reader: _Reader) -> _Reader:
-    def read_items(value: Any) -> tuple[Any, ...]:
-        _expect(isinstance(value, list), value, "a list")
-        return tuple(map(reader, value))
-
-    return read_items
-
-
-def _mapping(reader: _Reader) -> _Reader:
-    def read_mapping(value: Any) -> dict[str, Any]:
-        _expect(isinstance(value, dict), value, "an object")
-        return {key: reader(each) for key, each in value.items()}
-
-    return read_mapping
-
-
-def _exactly(kind: type, name: str) -> _Reader:
-    def read_scalar(value: Any) -> Any:
-        _expect(type(value) is kind, value, name)
-        return value
-
-    return read_scalar
-
-
-def _float(value: Any) -> float:
-    if isinstance(value, str) and value in NOT_FINITE:
-        return NOT_FINITE[value]
-    _expect(type(value) in (float, int), value, 'a number, "NaN", "Infinity" or "-Infinity"')
-    number: float = value  # a whole number stays one, so that it is written as it was
-    return number
-
-
-def _verdict(value: Any) -> Any:
-    if value not in VERDICTS:
-        raise ValueError(f"there is no verdict {value!r}; {nearest(str(value), VERDICTS)}")
-    return value
-
-
-_SCALARS: dict[Any, _Reader] = {
-    Any: lambda value: value,
-    str: _exactly(str, "text"),
-    bool: _exactly(bool, "true or false"),
-    int: _exactly(int, "a whole number"),
-    float: _float,
-}
-
-
-def _expect(holds: bool, value: Any, what: str) -> None:
-    if not holds:
-        shown = json.dumps(value)
-        raise ValueError(f"{shown if len(shown) < 60 else shown[:60] + '...'}, expected {what}")

@@ -38,7 +38,7 @@ def build(nodes: Any, inputs: Any, weights: Any, results: Any) -> Any:
     dtype = next(iter(inputs.values())).dtype
     graph = onnx.helper.make_graph(
         nodes,
-        "conformance",
+        "model",
         [described(name, each.dtype, each.shape) for name, each in inputs.items()],
         [described(name, dtype, shape) for name, shape in results.items()],
         [onnx.numpy_helper.from_array(each, name) for name, each in weights.items()],

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what it starts in the background ignore Ctrl-C
 
 NOTHING_MISSING: tuple[str, ...] = ()
 """Reasons to skip that no installation can remove."""

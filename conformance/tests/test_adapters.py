@@ -32,7 +32,9 @@ PRECISIONS = ("float32", "float64")
 # The conventions in which frameworks differ, by names as `Subject.api` gives them.
 KERAS = ("keras", "keras_ops")
 ON_TORCH = ("torch", "torch_functional")
-EPSILON_HAT = ("keras", "tensorflow")
+EPSILON_HAT = ("keras", "tensorflow", "onnx_reference")
+LATE_CORRECTION = ("onnx_reference",)
+WITHOUT_GRADIENTS = ("onnx_reference", "onnxruntime")
 COARSE = ("keras_jax", "keras_torch", "keras_ops_jax", "keras_ops_torch")
 """They compute float64 in float32 here and there: https://github.com/keras-team/keras/issues/23704."""
 
@@ -317,7 +319,8 @@ def test_batch_normalization_without_beta_or_gamma(adapter: Subject, center: boo
     expected = expected * weights.get("gamma", 1) + weights.get("beta", 0)
     near(adapter, trace["y"], expected)
     trained = {f"{name}.gradient" for name in weights} | set(weights)
-    assert set(trace) == {"y", "loss", "x.gradient", "moving_mean", "moving_variance"} | trained
+    shown = {"y", "loss", "moving_mean", "moving_variance"} | trained
+    assert set(trace) == shown | (set() if adapter.api in WITHOUT_GRADIENTS else {"x.gradient"})
 
 
 @pytest.mark.slow
@@ -562,9 +565,10 @@ def test_two_steps_of_adam(adapter: Subject) -> None:
     for step, (trace, gradient) in enumerate(zip(traces, GRADIENTS, strict=True), 1):
         first = 0.5 * first + 0.5 * gradient
         second = 0.75 * second + 0.25 * gradient**2
-        root = math.sqrt(1 - 0.75**step)
+        corrected = max(step - 1, 0) if adapter.api in LATE_CORRECTION else step
+        root = math.sqrt(1 - 0.75**corrected) or 1.0
         epsilon = 0.125 / root if adapter.api in EPSILON_HAT else 0.125  # the paper's is added before the correction
-        variable = variable - 0.5 * first / (1 - 0.5**step) / (np.sqrt(second) / root + epsilon)
+        variable = variable - 0.5 * first / ((1 - 0.5**corrected) or 1.0) / (np.sqrt(second) / root + epsilon)
         near(adapter, trace["first_moment"], first)
         near(adapter, trace["second_moment"], second)
         near(adapter, trace["variable"], variable)

@@ -203,7 +203,7 @@ def test_a_workflow_runs_nothing_but_tox(workflow):
 
 def test_the_measured_versions_stand_once():
     text = (ROOT / "pyproject.toml").read_text()
-    for framework in ("keras", "numpy", "tensorflow", "torch"):
+    for framework in ("flax", "jax", "jaxlib", "keras", "numpy", "onnx", "onnxruntime", "optax", "tensorflow", "torch"):
         assert text.count(f'"{framework}==') == 1
 
 
@@ -212,7 +212,8 @@ import sys
 import conformance.cli, conformance.runner, conformance.pytest_plugin, conformance.explanation, conformance.report
 conformance.cli.main(["check", sys.argv[1]], standalone_mode=False)
 conformance.cli.main(["list", "adapters"], standalone_mode=False)
-print(*sorted({"tensorflow", "keras", "torch", "jax"} & set(sys.modules)), file=sys.stderr, end="")
+frameworks = {"flax", "jax", "keras", "onnx", "onnxruntime", "optax", "tensorflow", "torch"}
+print(*sorted(frameworks & set(sys.modules)), file=sys.stderr, end="")
 """
 
 

@@ -21,6 +21,7 @@ from conformance.oracle import Trace
 from conformance.reading import load
 from conformance.replay import Replay
 from conformance.results import VERDICTS, Outcome, TensorResult
+from conformance.stability import Change
 from conformance.verdict import Judgement, judge
 
 LARGEST_SHOWN = 64
@@ -34,7 +35,7 @@ class Trial:
     task: Task
     reply: Reply | None = None
     failure: WorkerError | None = None
-    unstable: Mapping[str, str] | None = None
+    unstable: Mapping[str, Change] | None = None
     """What changed from run to run, by phase; None if there was one run only."""
 
 
@@ -131,9 +132,14 @@ def outcomes(case: Case, adapter: str, trials: Sequence[Trial], versions: Mappin
     return found
 
 
-def _repeated(outcome: Outcome, changes: Sequence[Mapping[str, str]], declared: Sequence[Declaration]) -> Outcome:
-    """An outcome in the light of what changed from run to run, if there were several."""
-    change = next((each[outcome.phase] for each in changes if outcome.phase in each), "")
+def _repeated(outcome: Outcome, changes: Sequence[Mapping[str, Change]], declared: Sequence[Declaration]) -> Outcome:
+    """An outcome in the light of what changed from run to run, if there were several.
+
+    Numbers that no verdict rests on, an answer where the formula has none, may be others each time.
+    """
+    change = next((each[outcome.phase] for each in changes if outcome.phase in each), None)
+    if change and change.of_numbers and not outcome.tensors:
+        change = None
     known = tuple(each.as_dict() for each in declared)
     if change:
         message = "; ".join(filter(None, (f"unstable: {change}", outcome.message)))

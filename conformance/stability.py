@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,18 @@ from conformance.errors import WorkerError
 Answered = Reply | WorkerError
 
 
-def changes(task: Task, answers: Sequence[Answered]) -> dict[str, str]:
+@dataclass(frozen=True)
+class Change:
+    """What is not the same in two runs; ``of_numbers`` if both gave an answer, with other numbers in it."""
+
+    text: str
+    of_numbers: bool
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def changes(task: Task, answers: Sequence[Answered]) -> dict[str, Change]:
     """What is not the same in all runs, by phase, with the values of two runs; empty if nothing is."""
     first, *others = answers
     for number, other in enumerate(others, 2):
@@ -23,11 +35,11 @@ def changes(task: Task, answers: Sequence[Answered]) -> dict[str, str]:
     return {}
 
 
-def _changes(task: Task, first: Answered, other: Answered, number: int) -> dict[str, str]:
+def _changes(task: Task, first: Answered, other: Answered, number: int) -> dict[str, Change]:
     phases = [name for name, phase in (("train", task.train), ("predict", task.predict)) if phase is not None]
     one, two = _said(first), _said(other)
     if one != two:
-        return dict.fromkeys(phases, f"{one} in run 1, {two} in run {number}")
+        return dict.fromkeys(phases, Change(f"{one} in run 1, {two} in run {number}", of_numbers=False))
     if not isinstance(first, Reply) or not isinstance(other, Reply):
         return {}
     traces = {
@@ -38,7 +50,7 @@ def _changes(task: Task, first: Answered, other: Answered, number: int) -> dict[
     for phase in phases:
         differences = (_difference(task, step, one, two, number) for step, one, two in traces[phase])
         if first_difference := next(filter(None, differences), ""):
-            found[phase] = first_difference
+            found[phase] = Change(first_difference, of_numbers=True)
     return found
 
 

@@ -257,6 +257,17 @@ def test_what_is_the_same_in_every_run_is_not_unstable(tmp_path):
     assert lines(tmp_path / "three")[0]["repeat"] == 3
 
 
+def test_numbers_made_up_where_the_formula_has_none_are_no_part_of_the_outcome(tmp_path):
+    case = "operation: softmax\ncases:\n  - {name: no_such_axis, parameters: {axis: 5}, predict: {x: [[1, 2]]}}\n"
+    (tmp_path / "softmax.yaml").write_text(case)
+    arguments = ("run", tmp_path / "softmax.yaml", "--adapter", wrong("MakesUp"), "--output", tmp_path / "out")
+    assert conformance(*arguments, "--repeat", 2).exit_code == 1
+    (repeated,) = runfile.read(tmp_path / "out").outcomes
+    conformance(*arguments)
+    assert runfile.read(tmp_path / "out").outcomes == (repeated,)
+    assert (repeated.verdict, "the framework gave an answer" in repeated.message) == ("error", True)
+
+
 def test_a_declared_instability_must_show(tmp_path, monkeypatch):
     monkeypatch.setenv("CONFORMANCE_TEST_FILE", str(tmp_path / "loaded"))
     declaration = """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,8 @@ class Deviation:
 
     ``error_ratio`` is the deviation in units of the formula's own rounding error there; ``tolerance`` is the
     deviation allowed.  ``mismatch`` says what no number can: another shape or format, NaN or infinity where the
-    formula has none.  ``notes`` are facts that are no fault: signed zeros, flushed subnormals.
+    formula has none; ``narrower`` that the numbers came in float32 where float64 was asked for, which is beyond
+    rounding too, however near they are.  ``notes`` are facts that are no fault: signed zeros, flushed subnormals.
     """
 
     max_abs: float
@@ -32,7 +33,13 @@ class Deviation:
     expected: float
     actual: float
     mismatch: str = ""
+    narrower: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> float:
+        """The error ratio; infinite where no rounding explains what there is."""
+        return np.inf if self.mismatch or self.narrower else self.error_ratio
 
     @property
     def absolute(self) -> float:
@@ -42,14 +49,17 @@ class Deviation:
 
 def compare(actual: npt.NDArray[Any], reference: Bounded, precision: Precision) -> Deviation:
     """The deviation of ``actual``, computed in ``precision``, from a reference with its bound."""
+    narrower = ""
     if actual.dtype != precision.name:
-        return _mismatch(f"computed in {actual.dtype}, expected {precision.name}")
+        narrower = f"computed in {actual.dtype}, expected {precision.name}"
+        if not (actual.dtype == "float32" and precision.name == "float64"):
+            return _mismatch(narrower)
     if actual.shape != reference.shape:
         return _mismatch(f"has the shape {list(actual.shape)}, expected {list(reference.shape)}")
     if not actual.size:
-        return Deviation(0.0, 0.0, 0.0, 0.0, 0.0, (), 0.0, 0.0)
+        return Deviation(0.0, 0.0, 0.0, 0.0, 0.0, (), 0.0, 0.0, narrower=narrower)
     with np.errstate(all="ignore"):
-        return _compare(actual, reference, precision)
+        return replace(_compare(actual, reference, precision), narrower=narrower)
 
 
 def _mismatch(what: str) -> Deviation:
@@ -152,7 +162,7 @@ def _ordered(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
 
 def within(deviation: Deviation, precision: Precision) -> bool:
     """Whether a deviation is no more than rounding explains."""
-    return not deviation.mismatch and deviation.error_ratio <= precision.limit
+    return deviation.size <= precision.limit
 
 
 __all__ = ["PRECISIONS", "Deviation", "Precision", "compare", "scale_of", "ulp_distance", "within"]

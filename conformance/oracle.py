@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from conformance.adapter import Part, Task, per_step
+from conformance.adapter import Task, per_step
 from conformance.arithmetic.bounded import Bounded
 from conformance.arithmetic.gradient import vjp
 from conformance.arithmetic.precision import PRECISIONS, Precision
@@ -85,6 +85,14 @@ class Oracle:
         arrays = self._wrapped({**self._own(before), **self.task.train.batches[number - 1]})
         return self._evaluate(arrays, number, dialect)
 
+    def loss(
+        self, number: int, before: Mapping[str, Any], observed: Mapping[str, Any], dialect: Dialect | None = None
+    ) -> Trace:
+        """The operation's results in train step ``number`` and the loss, without gradients and update."""
+        trace = self.results(number, before, dialect)
+        trace["loss"], _ = self._loss(number, trace["y"], observed, dialect)
+        return trace
+
     def step(
         self,
         number: int,
@@ -112,8 +120,7 @@ class Oracle:
         trace, pull = vjp(lambda values: self._evaluate({**arrays, **values}, number, dialect), wanted, objective)
         result = trace[objective]
         if train.loss and train.targets:
-            own = self.arithmetic.shown(seen["y"]) if _usable(seen.get("y"), result) else result
-            trace["loss"], cotangent = self._loss(train.loss, own, train.targets[number - 1], dialect)
+            trace["loss"], cotangent = self._loss(number, result, seen, dialect)
         else:
             cotangent = np.ones_like(result)
         gradients = pull(cotangent)
@@ -138,7 +145,15 @@ class Oracle:
         numbers = self._numbers(self.operation, self.parameters, number)
         return self.operation(arrays, numbers, training=True, step=number, dialect=_of(dialect))
 
-    def _loss(self, part: Part, prediction: Array, target: Any, dialect: Dialect | None) -> tuple[Array, Array]:
+    def _loss(
+        self, number: int, result: Array, observed: Mapping[str, Any], dialect: Dialect | None
+    ) -> tuple[Array, Array]:
+        """The loss of a framework's own result, or else of the formula's, and its gradient."""
+        assert self.task.train is not None
+        assert self.task.train.loss is not None
+        assert self.task.train.targets is not None
+        part, target = self.task.train.loss, self.task.train.targets[number - 1]
+        prediction = self.arithmetic.shown(observed["y"]) if _usable(observed.get("y"), result) else result
         operation = get_operation(part.operation)
         try:
             operation.sizes({"prediction": prediction.shape, "target": np.shape(target)}, part.parameters)

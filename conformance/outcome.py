@@ -300,7 +300,7 @@ def _rows(case: Case, judgement: Judgement) -> list[TensorResult]:
     """A row per precision: the step with the largest error ratio."""
     rows = []
     for precision, (cell, deviation) in judgement.worst.items():
-        notes = ((deviation.mismatch,) if deviation.mismatch else ()) + deviation.notes
+        notes = tuple(filter(None, (deviation.mismatch, deviation.narrower))) + deviation.notes
         rows.append(
             TensorResult(
                 name=judgement.name,

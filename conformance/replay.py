@@ -120,7 +120,7 @@ class Replay:
 
         If only one tensor is wanted, by its ``name``, and it needs no gradient, none is taken.
         """
-        wanted = "results" if step and dialect and self._is_result(name) else "all"
+        wanted = self._stage(name) if step and dialect else "all"
         key = (step, tuple(sorted(dialect.items())), unit or self.precision.unit, wanted)
         if key not in self._references:
             oracle, before = self.oracle(unit), self.before(step)
@@ -129,14 +129,17 @@ class Replay:
                     self._references[key] = oracle.predict(before, dialect)
                 elif wanted == "results":
                     self._references[key] = oracle.results(step, before, dialect)
+                elif wanted == "loss":
+                    self._references[key] = oracle.loss(step, before, self.reply.train[step - 1], dialect)
                 else:
                     self._references[key] = oracle.step(step, before, self.reply.train[step - 1], dialect)
         return self._references[key]
 
-    def _is_result(self, name: str) -> bool:
-        """Whether a tensor is a result of the operation itself."""
-        own = name and "." not in name and name not in self.weights()
-        return bool(own) and not (name == "loss" and "loss" in self.supporting())
+    def _stage(self, name: str) -> str:
+        """How far a train step must be evaluated for a tensor: its results, their loss, or all of it."""
+        if not name or "." in name or name in self.weights():
+            return "all"
+        return "loss" if name == "loss" and "loss" in self.supporting() else "results"
 
     def cells(self, phase: str) -> Iterator[Cell]:
         """Every tensor that the adapter produced in a phase."""

@@ -189,7 +189,7 @@ def _deviation_schema(operation: Operation, *, file_level: bool) -> Schema:
     tensors = predicted_names(operation) | _possibly_trained(operation) | {"*"}
     properties: Schema = {
         "adapter": _one_or_more({"anyOf": [{"enum": list(adapter_names())}, {"type": "string", "pattern": OWN}]}),
-        "tensor": {"enum": sorted(tensors)},
+        "tensor": _one_or_more({"enum": sorted(tensors)}),
         "dialect": _mapping({name: _knob_schema(each) for name, each in knobs.items()}, least=1),
         "verdict": {"enum": list(DECLARABLE)},
         "error_ratio": _mapping(dict.fromkeys(PRECISIONS, band)),

@@ -204,11 +204,12 @@ def _within_float32(cells: Sequence[Cell], dialect: Dialect) -> bool:
     """Whether the float64 results lie as near to the formula as float32 allows."""
     single = PRECISIONS["float32"]
     coarse = Precision("float64", single.unit, single.limit)
-    return all(
-        within(compare(cell.actual, cell.replay.reference(cell.step, dialect, single.unit)[cell.name], coarse), coarse)
+    deviations = (
+        compare(cell.actual, cell.replay.reference(cell.step, dialect, single.unit)[cell.name], coarse)
         for cell in cells
         if cell.replay.task.precision == "float64"
     )
+    return all(not each.mismatch and each.error_ratio <= coarse.limit for each in deviations)  # in whatever format
 
 
 # --- what was declared ----------------------------------------------------------------------------------------------
@@ -309,5 +310,5 @@ def _worst(bench: Bench, name: str, dialect: Dialect) -> dict[str, tuple[Cell, D
     return worst
 
 
-def _size(deviation: Deviation) -> float:
-    return float("inf") if deviation.mismatch else deviation.error_ratio
+def _size(deviation: Deviation) -> tuple[float, float]:
+    return deviation.size, deviation.error_ratio

@@ -6,12 +6,13 @@ import fnmatch
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from conformance.adapter import MODES
 from conformance.arithmetic.precision import PRECISIONS
 from conformance.case import DECLARABLE, MOST_PATTERNS, MOST_RULES, Declaration
 from conformance.discovery import adapter_names, is_adapter
-from conformance.errors import nearest
+from conformance.errors import Place, nearest
 from conformance.operation import Knob, Operation, Setting, operations
 from conformance.reading.entry import Declared, Entry, read_choice, read_each, read_optional
 from conformance.reading.nodes import Spot, shorten
@@ -42,14 +43,14 @@ def read_declarations(
     """The declarations of a list, each with the ids of the cases that it is about."""
     found: list[Declared] = []
     for each in spot.items("a list of deviations", 1, MOST_RULES):
-        made = spot.faults.attempt(_declaration, each, operation, entries, file_level)
-        found += [made] if made else []
+        found += spot.faults.attempt(_declarations, each, operation, entries, file_level) or []
         if sum(len(declaration.cases) for declaration, _ in found) > MOST_PATTERNS:
             raise each.error(f"more than {MOST_PATTERNS} patterns in 'cases', all deviations together")
     return found
 
 
-def _declaration(spot: Spot, operation: Operation, entries: Sequence[Entry], file_level: bool) -> Declared | None:
+def _declarations(spot: Spot, operation: Operation, entries: Sequence[Entry], file_level: bool) -> list[Declared]:
+    """What one entry of the list declares, one declaration for each tensor that it names."""
     keys = [each for each in _DEVIATION_KEYS if file_level or each != "cases"]
     refused = {} if file_level else {"cases": "a deviation that stands in a case is about this case alone"}
     before = len(spot.faults)
@@ -59,7 +60,7 @@ def _declaration(spot: Spot, operation: Operation, entries: Sequence[Entry], fil
     named = [each for each in entries if not labels.isdisjoint(each.points)]
     made = Declaration(
         adapters=read_optional(fields, "adapter", _one_or_more, (), _adapter),
-        tensor=read_optional(fields, "tensor", _declared_tensor, "", named),
+        tensor="",
         dialect=read_optional(fields, "dialect", _dialect, None, operation, named),
         verdict=read_optional(fields, "verdict", read_choice, None, DECLARABLE),
         error_ratio=read_optional(fields, "error_ratio", _bands, {}),
@@ -75,7 +76,26 @@ def _declaration(spot: Spot, operation: Operation, entries: Sequence[Entry], fil
         spot.fault("expected 'dialect' or 'verdict'" + (", not both" if "dialect" in fields else ""))
     elif "error_ratio" in fields and ("dialect" in fields or made.verdict not in (*BANDED, None)):
         spot.fault(f"'error_ratio' goes with the verdict {' or '.join(BANDED)}", spot.key_place("error_ratio"))
-    return (made, labels) if len(spot.faults) == before else None
+    tensors = read_optional(fields, "tensor", _tensors, {}, named)
+    if len(spot.faults) > before:
+        return []
+    alone = len(tensors) == 1
+    return [
+        (replace(made, tensor=name, place=spot.place if alone else place), labels) for name, place in tensors.items()
+    ]
+
+
+def _tensors(spot: Spot, entries: Sequence[Entry]) -> dict[str, Place]:
+    """The tensors that a declaration names, and where."""
+    spots = spot.items("one name or a list of names", 1, MOST_RULES) if isinstance(spot.node.value, list) else [spot]
+    found: dict[str, Place] = {}
+    for each in spots:
+        name = spot.faults.attempt(_declared_tensor, each, entries)
+        if name in found:
+            each.fault(f"the tensor {name!r} for the second time")
+        elif name:
+            found[name] = each.place
+    return found
 
 
 def _known(entries: Sequence[Entry]) -> bool:

@@ -74,6 +74,13 @@ def test_shape_and_format_are_mismatches():
     assert found.mismatch == "computed in float64, expected float32"
 
 
+def test_a_narrower_format_is_beyond_rounding_however_near_the_numbers():
+    found = compare(np.float32([1.0]), Bounded([1.0], DOUBLE.unit), DOUBLE)
+    assert (found.mismatch, found.narrower) == ("", "computed in float32, expected float64")
+    assert (found.error_ratio, found.size) == (0, np.inf)
+    assert not within(found, DOUBLE)
+
+
 def test_what_the_formula_leaves_open_is_told():
     assert "undetermined" in deviation([5.0], [1.0], error=np.inf).notes[0]
 

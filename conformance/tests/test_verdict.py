@@ -175,6 +175,20 @@ def test_a_float32_stage_inside_is_imprecise():
     assert not found[0].as_declared
 
 
+@pytest.mark.parametrize("answer", [np.float32, lambda y: np.float32(np.round(y))])
+def test_an_answer_in_float32_is_imprecise_as_far_as_its_numbers_are(answer):
+    case = undeclared(find("softmax/axes[axis=1]"))
+
+    def narrowed(y):
+        return answer(y) if y.dtype == np.float64 else y
+
+    for outcome in outcomes(case, "narrow", replies(case, spoiled("y", narrowed)), {}):
+        expected = "imprecise" if answer is np.float32 else "deviates"
+        assert (outcome.verdict, outcome.as_declared) == (expected, False), outcome.message
+        double = next(each for each in outcome.tensors if (each.name, each.dtype) == ("y", "float64"))
+        assert "computed in float32, expected float64" in double.notes
+
+
 def swapped_weights(task, names):
     one, other = names
     tensors = {**task.tensors, one: task.tensors[other], other: task.tensors[one]}

@@ -134,5 +134,9 @@ def _hardest(cells: Sequence[Cell], base: Dialect) -> list[Cell]:
         deviation: Deviation = cell.deviation(base)
         return -deviation.size / cell.replay.precision.limit
 
-    chosen = sorted(cells, key=size)[:MOST_CELLS] if len(cells) > MOST_CELLS else cells
-    return sorted(chosen, key=lambda cell: (cell.replay.precision.unit, cell.step))
+    return finest_first(sorted(cells, key=size)[:MOST_CELLS] if len(cells) > MOST_CELLS else cells)
+
+
+def finest_first(cells: Sequence[Cell]) -> list[Cell]:
+    """The same cells, those in the finest precision and of the earliest step first."""
+    return sorted(cells, key=lambda cell: (cell.replay.precision.unit, cell.step))

@@ -25,7 +25,7 @@ from conformance.compare import Deviation, compare, scale_of, within
 from conformance.errors import Undefined
 from conformance.operation import Dialect, get_operation
 from conformance.replay import Cell, Replay
-from conformance.search import Explanation, Fit, candidates, fit, search
+from conformance.search import Explanation, Fit, candidates, finest_first, fit, search
 
 SHRINKS = float(np.sqrt(PRECISIONS["float64"].unit / PRECISIONS["float32"].unit))
 """A deviation by rounding shrinks with the unit roundoff, from float32 to float64 by 2^29; that of another formula
@@ -170,7 +170,8 @@ def _unexplained(bench: Bench, group: str, explanations: Mapping[str, Explanatio
 
 def _algorithms(bench: Bench, group: str, name: str) -> list[dict[str, Any]]:
     """The algorithmic variants whose own rounding error covers a tensor; those of one setting if there are any."""
-    fitting = [each for each in bench.dialects(group, algorithmic=True) if (f := _fit(bench, name, each)) and f.fits]
+    cells, variants = finest_first(bench.cells[name]), bench.dialects(group, algorithmic=True)
+    fitting = [each for each in variants if (f := fit(cells, {**bench.base, **each}, enough=1.0)) and f.fits]
     return [each for each in fitting if len(each) == 1] or fitting
 
 

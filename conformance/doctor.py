@@ -81,39 +81,59 @@ def examine(name: str, mode: str = "", **options: Any) -> Diagnosis:
 
 
 def _examine(smoke: Smoke, connection: Connection, hello: Hello, mode: str) -> Iterator[Finding]:
-    for precision in hello.precisions:
-        for task in smoke.tasks(precision, mode):
+    """The first thing that is the matter with an operation, if anything is."""
+    for same in zip(*(smoke.tasks(precision, mode) for precision in hello.precisions), strict=True):
+        replays: list[Replay] = []
+        for task in same:
             try:
                 replies = [connection.run(task).reply for _ in range(2)]
-                state, message = _state(task, replies, connection)
+                state, message = _contract(task, replies, connection)
             except (WorkerError, HarnessError) as failure:
-                last = str(failure).strip().splitlines()[-1]
-                yield Finding(smoke.operation, "broken", f"{precision}: {last}")
+                state, message = "broken", str(failure).strip().splitlines()[-1]
+            if state == "unsupported" and replays:
+                yield Finding(smoke.operation, "partly", f"{task.precision}: {message}")
+            elif state != "healthy":
+                told = message if state in ("unsupported", "untrained") else f"{task.precision}: {message}"
+                yield Finding(smoke.operation, state, told)
                 return
-            if state == "unsupported" and precision != hello.precisions[0]:
-                state = "partly"
-            if state != "healthy":
-                everywhere = state in ("unsupported", "untrained")
-                yield Finding(smoke.operation, state, message if everywhere else f"{precision}: {message}")
-                return
+            else:
+                replays.append(Replay(task, replies[0]))
+        try:
+            state, message = _numbers(replays, connection)
+        except (WorkerError, HarnessError) as failure:
+            state, message = "broken", str(failure).strip().splitlines()[-1]
+        if state != "healthy":
+            yield Finding(smoke.operation, state, message)
+            return
 
 
-def _state(task: Task, replies: Sequence[Reply], connection: Connection) -> tuple[str, str]:
+def _phase(task: Task) -> str:
+    return "train" if task.train else "predict"
+
+
+def _contract(task: Task, replies: Sequence[Reply], connection: Connection) -> tuple[str, str]:
+    """Whether an adapter keeps to its contract, whatever its framework computes."""
     reply = replies[0]
     if reply.unsupported:
         return "unsupported" if task.predict or task.family == "optimizer" else "untrained", reply.unsupported
     if reply.raised:
         return "broken", f"it raised {reply.raised.kind}: {reply.raised.message}"
-    phase = "train" if task.train else "predict"
-    if fault := _fault(task, reply, phase):
+    if fault := _fault(task, reply):
         return "deviates" if fault.arguable and _script_agrees(task, reply, connection) else "broken", fault.message
-    if change := changes(task, replies).get(phase):
+    if change := changes(task, replies).get(_phase(task)):
         return "broken", f"the same task has another answer the second time: {change}"
-    deviating = [each for each in judge([Replay(task, reply)], phase) if each.verdict != "conforms"]
-    if not deviating:
+    return "healthy", ""
+
+
+def _numbers(replays: Sequence[Replay], connection: Connection) -> tuple[str, str]:
+    """Whether the numbers are those of the formula; if not, whether they are the framework's own."""
+    judgements = judge(replays, _phase(replays[0].task))
+    others = [each for each in judgements if each.verdict != "conforms"]
+    if not others:
         return "healthy", ""
-    told = "; ".join(f"{each.name}: {describe(each.dialect) if each.dialect else each.verdict}" for each in deviating)
-    if all(each.dialect for each in deviating) or _script_agrees(task, reply, connection):
+    told = "; ".join(f"{each.name}: {describe(each.dialect) if each.dialect else each.verdict}" for each in others)
+    named = all(each.dialect for each in others)
+    if named or all(_script_agrees(each.task, each.reply, connection) for each in replays):
         return "deviates", told
     return "broken", f"{told}; and its own script, which runs without the harness, shows other numbers"
 
@@ -126,11 +146,11 @@ class _Fault:
     arguable: bool = False
 
 
-def _fault(task: Task, reply: Reply, phase: str) -> _Fault | None:
+def _fault(task: Task, reply: Reply) -> _Fault | None:
     """How a reply breaks the contract, if it does."""
     replay = Replay(task, reply)
     try:
-        expected = replay.reference(1 if phase == "train" else 0, {})
+        expected = replay.reference(1 if task.train else 0, {})
     except Undefined as reason:
         return _Fault(str(reason))
     trace = reply.train[0] if reply.train else reply.predict or {}
@@ -140,9 +160,8 @@ def _fault(task: Task, reply: Reply, phase: str) -> _Fault | None:
     for name, actual in trace.items():
         if name not in expected and name.partition(".")[0] not in task.tensors:  # a slot may have any name
             return _Fault(f"it shows a tensor {name!r}, which there is not; known: {', '.join(sorted(expected))}")
-        if actual.dtype != task.precision:
-            narrower = actual.dtype.itemsize < np.dtype(task.precision).itemsize
-            return _Fault(f"{name} is in {actual.dtype}, expected {task.precision}", arguable=narrower)
+        if actual.dtype not in (task.precision, "float32"):  # a framework may compute in float32 what it is asked for
+            return _Fault(f"{name} is in {actual.dtype}, expected {task.precision}")
         if name in expected and actual.shape != expected[name].shape:
             message = f"{name} has the shape {list(actual.shape)}, expected {list(expected[name].shape)}"
             return _Fault(message, arguable=actual.size != expected[name].size)  # else a layout was not turned back
@@ -162,18 +181,29 @@ def _forgotten(task: Task, trace: dict[str, Any]) -> _Fault | None:
 
 _PATIENCE = 300
 """The seconds that a script has, which loads its framework first."""
-_NUMBER = re.compile(r"-?\d+\.?\d*(?:e[+-]?\d+)?")
+_RUN = """
+import numpy, sys
+numpy.set_printoptions(floatmode="unique", precision=17, threshold=sys.maxsize)
+exec(compile(sys.stdin.read(), "script", "exec", dont_inherit=True), {"__name__": "__main__"})
+"""
+"""Runs a script so that it prints every number with all its digits."""
+_NUMBER = re.compile(r"-?(?:\d+\.?\d*(?:e[+-]?\d+)?|inf)|nan")
 
 
 def _script_agrees(task: Task, reply: Reply, connection: Connection) -> bool:
-    """Whether the reproduction script prints the numbers that the adapter showed."""
+    """Whether the reproduction script prints the very numbers that the adapter showed."""
     script = connection.script(task).encode(errors="replace")
     try:
-        command = [connection.python, "-"]  # a script may be longer than an argument
+        command = [connection.python, "-c", _RUN]
         done = subprocess.run(command, input=script, capture_output=True, timeout=_PATIENCE, check=False)
     except subprocess.TimeoutExpired:
         return False
-    numbers = np.array([float(each) for each in _NUMBER.findall(done.stdout.decode(errors="replace"))])
+    printed = np.array([float(each) for each in _NUMBER.findall(done.stdout.decode(errors="replace"))])
     shown = {**(reply.train[-1] if reply.train else {}), **(reply.predict or {})}
-    values = [each for name, array in shown.items() if "." not in name for each in np.ravel(array)]
-    return all(np.isclose(numbers, each, rtol=1e-6, atol=1e-8).any() for each in values)
+    return all(
+        _spelled(array) <= _spelled(printed.astype(array.dtype)) for name, array in shown.items() if "." not in name
+    )
+
+
+def _spelled(numbers: Any) -> set[str]:
+    return {float(each).hex() for each in np.ravel(numbers)}

@@ -14,9 +14,10 @@ from conformance.case import Case
 from conformance.connection import Connection, Hello
 from conformance.discovery import Reference, built_in, get_adapter
 from conformance.errors import WorkerError, WorkerMissing
-from conformance.outcome import Trial, outcomes, task_of
+from conformance.outcome import Trial, outcomes
 from conformance.results import Outcome
 from conformance.stability import Answered, changes
+from conformance.task import task_of
 
 
 @dataclass

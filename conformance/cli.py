@@ -105,7 +105,12 @@ _expression = click.option(
     "-k", "expression", default="", metavar="EXPR", help="Only cases whose names match: 'batch and not large'."
 )
 _adapters = click.option(
-    "--adapter", "adapters", multiple=True, metavar="NAME", help="Only this adapter; a pattern ('keras*'); repeatable."
+    "--adapter",
+    "adapters",
+    multiple=True,
+    metavar="NAME",
+    help="Only this adapter: its name, a pattern ('keras*') or mine.py:Class; NAME@path/to/python runs it in another "
+    "environment. Repeatable.",
 )
 _format = click.option(
     "--format", "style", type=click.Choice(["text", "json"]), default="text", help="json: one document on stdout."
@@ -128,15 +133,21 @@ _memory = click.option(
     help="Memory that a framework's process may take, in GiB.",
 )
 _selection = _options(_paths, _expression)
+_frameworks = _options(_adapters, _mode, _timeout, _memory)
 
 
-def _bytes(gibibytes: float) -> int:
-    return round(gibibytes * 2**30)
+def _asked(
+    adapters: Sequence[str], mode: str | None, timeout: float, memory: float
+) -> tuple[list[str], dict[str, Any]]:
+    """Which adapters are asked, and how: what `conformance.asked.Asked` takes."""
+    from conformance.discovery import chosen_adapters
+
+    return chosen_adapters(adapters), {"mode": mode or "", "timeout": timeout, "memory": round(memory * 2**30)}
 
 
 def _load(paths: Sequence[str], expression: str) -> list[Case]:
-    from conformance.outcome import load_valid
     from conformance.selection import select
+    from conformance.task import load_valid
 
     cases = load_valid(paths or _default_paths())
     chosen = select(cases, expression) if expression else cases
@@ -159,13 +170,10 @@ def _print_json(document: Any) -> None:
 
 @main.command()
 @_selection
-@_adapters
+@_frameworks
 @click.option(
     "--output", default="reports", show_default=True, metavar="DIR", help="Where run.jsonl and index.html go."
 )
-@_mode
-@_timeout
-@_memory
 @click.option(
     "--repeat", default=1, show_default=True, type=_COUNT, help="Runs of each case; what changes is unstable."
 )
@@ -182,18 +190,16 @@ def _print_json(document: Any) -> None:
 @click.pass_context
 def run(
     context: click.Context,
+    /,
     paths: tuple[str, ...],
     expression: str,
-    adapters: tuple[str, ...],
     output: str,
-    mode: str | None,
-    timeout: float,
-    memory: float,
     repeat: int,
     resume: bool,
     jobs: int,
     threads: int,
     style: str,
+    **frameworks: Any,
 ) -> None:
     """Run cases on frameworks, print the matrix, write run.jsonl and index.html.
 
@@ -207,21 +213,12 @@ def run(
     Ctrl-C keeps what was measured; --resume goes on from there.
     """
     from conformance import report
-    from conformance.discovery import chosen_adapters
     from conformance.progress import Progress
     from conformance.runfile import FILE_NAME, Journal
     from conformance.runner import Runner, unexpected
 
-    runner = Runner(
-        _load(paths, expression),
-        chosen_adapters(adapters),
-        jobs=jobs,
-        repeat=repeat,
-        mode=mode or "",
-        timeout=timeout,
-        memory=_bytes(memory),
-        threads=threads,
-    )
+    names, how = _asked(**frameworks)
+    runner = Runner(_load(paths, expression), names, jobs=jobs, repeat=repeat, threads=threads, **how)
     if not runner.cases:
         raise UsageError("these cases hold observed numbers only: conformance explain answers them")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be ended is to be interrupted: keep what there is
@@ -236,7 +233,7 @@ def run(
         _print_run(measured)
     else:
         _tell(measured, target)
-    context.exit(_exit_code(runner.partial, adapters, measured, bool(unexpected(measured.outcomes))))
+    context.exit(_exit_code(runner.partial, frameworks["adapters"], measured, bool(unexpected(measured.outcomes))))
 
 
 def _print_run(measured: Run) -> None:
@@ -313,21 +310,16 @@ def check(context: click.Context, paths: tuple[str, ...], expression: str, style
 @main.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @_expression
-@_adapters
-@_mode
-@_timeout
-@_memory
+@_frameworks
 @_format
 @click.pass_context
 def explain(
     context: click.Context,
+    /,
     paths: tuple[str, ...],
     expression: str,
-    adapters: tuple[str, ...],
-    mode: str | None,
-    timeout: float,
-    memory: float,
     style: str,
+    **frameworks: Any,
 ) -> None:
     """Name the formula behind numbers, with the runners-up.
 
@@ -337,12 +329,10 @@ def explain(
     conformance explain cases/normalization -k asked_expectation
     conformance explain mine.yaml --adapter torch
     """
-    from conformance.discovery import chosen_adapters
     from conformance.explanation import explain_cases
 
-    found = explain_cases(
-        _load(paths, expression), chosen_adapters(adapters), mode or "", timeout=timeout, memory=_bytes(memory)
-    )
+    names, how = _asked(**frameworks)
+    found = explain_cases(_load(paths, expression), names, **how)
     if style == "json":
         _print_json({"explanations": [each.as_dict() for each in found]})
     else:
@@ -353,19 +343,14 @@ def explain(
 
 
 @main.command()
-@_adapters
-@_mode
-@_timeout
-@_memory
+@_frameworks
 @_format
 @click.pass_context
 def doctor(
     context: click.Context,
-    adapters: tuple[str, ...],
-    mode: str | None,
-    timeout: float,
-    memory: float,
+    /,
     style: str,
+    **frameworks: Any,
 ) -> None:
     """Tell whether adapters are in order, with tasks so small that everyone knows the answer.
 
@@ -376,18 +361,18 @@ def doctor(
     conformance doctor
     conformance doctor --adapter mine.py:MyAdapter
     """
-    from conformance.discovery import chosen_adapters
     from conformance.doctor import examine
 
     found = []
-    for name in chosen_adapters(adapters):
-        found.append(examine(name, mode or "", timeout=timeout, memory=_bytes(memory)))
+    names, how = _asked(**frameworks)
+    for name in names:
+        found.append(examine(name, **how))
         if style == "text":
             colour = {"healthy": "green", "broken": "red", "missing": "yellow"}.get(found[-1].state)
             click.secho(found[-1].text(), fg=colour)
     if style == "json":
         _print_json({"adapters": found})
-    ill = {"broken", "missing"} if adapters else {"broken"}
+    ill = {"broken", "missing"} if frameworks["adapters"] else {"broken"}
     context.exit(NOT_AS_DECLARED if any(each.state in ill for each in found) else FINE)
 
 
@@ -420,7 +405,7 @@ def repro(case: str, adapter: str, precision: str, mode: str | None, paths: tupl
     """
     from conformance.asked import script_of
     from conformance.discovery import Reference, chosen_adapters
-    from conformance.outcome import task_of
+    from conformance.task import task_of
 
     cases = _load(paths, "")
     found = [each for each in cases if each.id == case] or [each for each in cases if each.name == case]

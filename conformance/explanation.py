@@ -15,9 +15,10 @@ from conformance.case import Case
 from conformance.connection import Connection
 from conformance.discovery import Reference
 from conformance.errors import Undefined, WorkerError
-from conformance.outcome import phases, task_of, together
+from conformance.outcome import together
 from conformance.replay import Replay
 from conformance.search import Fit
+from conformance.task import phases, task_of
 from conformance.verdict import describe, judge
 
 EXACT = 2.0**-10

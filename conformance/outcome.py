@@ -9,19 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from conformance.adapter import Part, Raised, Reply, Task, Train, same_in_every_run
+from conformance.adapter import Raised, Reply, Task, same_in_every_run
 from conformance.arithmetic.bounded import Bounded
 from conformance.arithmetic.precision import PRECISIONS
 from conformance.case import Case, Declaration, Printed
 from conformance.compare import scale_of
 from conformance.discovery import Reference
-from conformance.errors import CaseError, CaseErrors, Undefined, WorkerError, WorkerTimeout
-from conformance.operation import get_operation
+from conformance.errors import Undefined, WorkerError, WorkerTimeout
 from conformance.oracle import Trace
-from conformance.reading import load
 from conformance.replay import Replay
 from conformance.results import VERDICTS, Outcome, TensorResult
 from conformance.stability import Change
+from conformance.task import phases
 from conformance.verdict import Judgement, judge
 
 LARGEST_SHOWN = 64
@@ -37,85 +36,6 @@ class Trial:
     failure: WorkerError | None = None
     unstable: Mapping[str, Change] | None = None
     """What changed from run to run, by phase; None if there was one run only."""
-
-
-def phases(case: Case) -> list[str]:
-    """The phases of a case, in the order in which they run."""
-    return [name for name, phase in (("train", case.train), ("predict", case.predict)) if phase is not None]
-
-
-def task_of(case: Case, precision: str, mode: str = "") -> Task:
-    """The question that a case puts to an adapter, every tensor rounded to the precision under test."""
-    operation = case.operation
-    structural = {name: each.default for name, each in operation.parameters.items() if not each.own_default}
-
-    def rounded(spec: Any) -> Any:
-        return spec.values().astype(precision)
-
-    train = None
-    if case.train is not None:
-        made = {id(batch): {name: rounded(spec) for name, spec in batch.items()} for batch in case.train.inputs}
-        targets = {id(spec): rounded(spec) for spec in case.train.targets or ()}
-        train = Train(
-            [made[id(batch)] for batch in case.train.inputs],
-            [targets[id(spec)] for spec in case.train.targets] if case.train.targets else None,
-            _complete(case.train.loss),
-            _complete(case.train.optimizer),
-        )
-    return Task(
-        case=case.id,
-        operation=operation.name,
-        family=operation.family,
-        precision=precision,
-        parameters={**structural, **case.parameters},
-        tensors={name: rounded(spec) for name, spec in case.tensors.items()},
-        train=train,
-        predict={name: rounded(spec) for name, spec in case.predict.inputs.items()} if case.predict else None,
-        differentiated=tuple(
-            name
-            for name in operation.of_role("input")
-            if operation.differentiable and operation.tensors[name].differentiable
-        ),
-        mode=mode,
-    )
-
-
-def _complete(part: Part | None) -> Part | None:
-    """A loss or optimizer that only supports a case is not under test: its defaults are the formula's, everywhere."""
-    if part is None:
-        return None
-    defaults = {name: each.default for name, each in get_operation(part.operation).parameters.items()}
-    return Part(part.operation, {**defaults, **part.parameters})
-
-
-def load_valid(paths: Sequence[str]) -> list[Case]:
-    """The cases of some files, each tried on its formula: what a target must look like, only the formula knows.
-
-    Raises `CaseErrors` with all faults.
-    """
-    cases = load(paths)
-    faults = [fault for case in cases if (fault := _misfit(case))]
-    if faults:
-        raise CaseErrors(faults)
-    return cases
-
-
-def _misfit(case: Case) -> CaseError | None:
-    """A target whose shape is not that of the formula's result."""
-    if case.train is None or not case.train.targets or case.train.loss is None:
-        return None
-    operation = case.operation
-    arrays = {name: np.zeros(spec.shape) for name, spec in {**case.tensors, **case.train.inputs[0]}.items()}
-    try:
-        with np.errstate(all="ignore"):
-            shape = operation(arrays, case.parameters, training=True)["y"].shape
-    except Undefined:
-        return None
-    target = case.train.targets[0]
-    if target.shape == shape:
-        return None
-    message = f"the target has the shape {list(target.shape)}, expected that of the result, {list(shape)}"
-    return CaseError(target.place, f"{case.id}: train.target", message)
 
 
 def outcomes(case: Case, adapter: str, trials: Sequence[Trial], versions: Mapping[str, str]) -> list[Outcome]:

@@ -19,9 +19,10 @@ from conformance.compare import scale_of
 from conformance.errors import Place, Undefined
 from conformance.operation import Dialect, Knob, Setting
 from conformance.oracle import Oracle, plain
-from conformance.outcome import expectation_faults, phases, task_of
+from conformance.outcome import expectation_faults
 from conformance.replay import Cell, Replay
 from conformance.search import MARGIN
+from conformance.task import phases, task_of
 
 
 @dataclass(frozen=True)

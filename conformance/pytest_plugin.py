@@ -56,7 +56,7 @@ class CaseFile(pytest.File):
         """An item per case, adapter and phase; raises `CollectError` with all faults of the file."""
         from conformance.discovery import chosen_adapters
         from conformance.errors import ConformanceError
-        from conformance.outcome import load_valid, phases
+        from conformance.task import load_valid, phases
 
         try:
             cases = load_valid([_shown(self.path)])

@@ -17,9 +17,9 @@ from conformance.asked import Asked
 from conformance.case import Case
 from conformance.discovery import built_in, get_adapter
 from conformance.errors import UsageError
-from conformance.outcome import phases
 from conformance.results import SCHEMA_VERSION, Header, Outcome, Run
 from conformance.runfile import Journal
+from conformance.task import phases
 
 Progress = Callable[[str, str, int, int], None]
 """Called with an adapter, what it does now, how many of its cases are done, and how many there are."""

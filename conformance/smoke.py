@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from conformance.adapter import Arrays, Part, Task, Train
+from conformance.adapter import Arrays, Task, Train
 from conformance.operation import get_operation
+from conformance.task import differentiated, structural, supporting
 
 Numbers = Mapping[str, Any]
 
@@ -41,39 +42,28 @@ class Smoke:
         else:
             yield self._task(precision, mode, None, inputs)
         if self.target is not None:
-            loss, descent = Part("mean_squared_error", _defaults("mean_squared_error")), _defaults("sgd")
-            optimizer = Part("sgd", {**descent, "learning_rate": RATE})
-            yield self._task(
-                precision, mode, Train([inputs], [np.array(self.target, precision)], loss, optimizer), None
-            )
+            target, loss = np.array(self.target, precision), supporting("mean_squared_error")
+            descent = supporting("sgd", learning_rate=RATE)
+            yield self._task(precision, mode, Train([inputs], [target], loss, descent), None)
 
     def _task(self, precision: str, mode: str, train: Train | None, predict: Arrays | None) -> Task:
         operation = get_operation(self.operation)
-        given = {name: each.default for name, each in operation.parameters.items() if not each.own_default}
         return Task(
             case=f"{self.operation}/smoke",
             operation=self.operation,
             family=operation.family,
             precision=precision,
-            parameters={**given, **self.parameters},
+            parameters={**structural(operation), **self.parameters},
             tensors=_arrays(self.tensors, precision),
             train=train,
             predict=predict,
-            differentiated=tuple(
-                name
-                for name in operation.of_role("input")
-                if operation.differentiable and operation.tensors[name].differentiable
-            ),
+            differentiated=differentiated(operation),
             mode=mode,
         )
 
 
 def _arrays(numbers: Numbers, precision: str) -> Arrays:
     return {name: np.array(each, dtype=precision) for name, each in numbers.items()}
-
-
-def _defaults(operation: str) -> dict[str, Any]:
-    return {name: each.default for name, each in get_operation(operation).parameters.items()}
 
 
 SMOKE = (

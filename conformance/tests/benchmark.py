@@ -33,8 +33,8 @@ from conformance.adapter import Reply
 from conformance.arithmetic.precision import PRECISIONS
 from conformance.asked import Asked
 from conformance.discovery import get_adapter
-from conformance.outcome import load_valid, task_of
 from conformance.replay import Replay
+from conformance.task import load_valid, task_of
 from conformance.tests import benchmark_memory, benchmark_messages
 
 TOLERANCE = 1e-3

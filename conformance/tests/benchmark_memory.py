@@ -58,7 +58,7 @@ def _peak(arguments: Sequence[str]) -> float:
 
 def _be_measured(arguments: Sequence[str]) -> None:
     if arguments[0] == "check-only":
-        from conformance.outcome import load_valid
+        from conformance.task import load_valid
 
         load_valid(arguments[1:])
     else:

@@ -11,6 +11,7 @@ import pytest
 
 from conformance.adapter import Adapter, Task
 from conformance.errors import Unsupported
+from conformance.task import supporting
 from conformance.tests.test_adapters import (
     GRADIENTS,
     PRECISIONS,
@@ -23,7 +24,6 @@ from conformance.tests.test_adapters import (
     correlate,
     load,
     numbers,
-    part,
     predicted,
     small_task,
 )
@@ -221,7 +221,7 @@ def test_batch_normalization_learns_its_statistics(adapter: Adapter, precision: 
 
 
 def test_what_takes_a_gradient_is_predicted_untrained(adapter: Adapter) -> None:
-    trained = statistics(optimizer=part("sgd", learning_rate=0.5))
+    trained = statistics(optimizer=supporting("sgd", learning_rate=0.5))
     reply = adapter.run(trained)
     assert reply.untrained == "no kernel of ai.onnx.preview.training.Gradient, so nothing trains gamma and beta"
     assert reply.train == []
@@ -326,7 +326,7 @@ def scripted(name: str) -> list[Task]:
     """A task of every kind that is written in its own way."""
     tasks = [
         statistics("float32"),
-        statistics(optimizer=part("sgd", learning_rate=0.5)),
+        statistics(optimizer=supporting("sgd", learning_rate=0.5)),
         ask("conv2d", {}, {"kernel": numbers(2, 3, 1, 2), "bias": [1, 2]}, predict={"x": numbers(1, 3, 4, 1)}),
         ask("dense", {}, {"kernel": numbers(3, 2), "bias": [1, 2]}, predict={"x": numbers(2, 2, 3)}),
         ask("mean_squared_error", predict={"prediction": PREDICTION, "target": TARGET}),

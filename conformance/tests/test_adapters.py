@@ -25,6 +25,7 @@ from conformance.connection import Connection
 from conformance.discovery import adapter_names, get_adapter
 from conformance.errors import WorkerMissing
 from conformance.operation import get_operation
+from conformance.task import differentiated, structural, supporting
 
 FRAMEWORKS = tuple(name for name in adapter_names() if name != "numpy")
 PRECISIONS = ("float32", "float64")
@@ -101,11 +102,6 @@ def where_supported(test: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def part(operation: str, **parameters: Any) -> Part:
-    defaults = {name: each.default for name, each in get_operation(operation).parameters.items()}
-    return Part(operation, {**defaults, **parameters})
-
-
 def ask(
     operation: str,
     parameters: Mapping[str, Any] | None = None,
@@ -126,21 +122,18 @@ def ask(
     train = None
     if batches is not None:
         wanted = [np.array(each, dtype=precision) for each in targets] if targets is not None else None
-        loss = part("mean_squared_error") if targets is not None else None
+        loss = supporting("mean_squared_error") if targets is not None else None
         train = Train([arrays(each) for each in batches], wanted, loss, optimizer)
     return Task(
         case=f"{operation}/test",
         operation=operation,
         family=found.family,
         precision=precision,
-        parameters={name: each.default for name, each in found.parameters.items() if not each.own_default}
-        | dict(parameters or {}),
+        parameters={**structural(found), **(parameters or {})},
         tensors=arrays(tensors or {}),
         train=train,
         predict=arrays(predict) if predict is not None else None,
-        differentiated=tuple(
-            name for name in found.of_role("input") if found.differentiable and found.tensors[name].differentiable
-        ),
+        differentiated=differentiated(found),
     )
 
 
@@ -237,7 +230,7 @@ def normalization_task(steps: int = 2, precision: str = "float64", **parameters:
         {"gamma": [0.5, 2, -1], "beta": [1, 0, -2], "moving_mean": [0.5, 0, 1], "moving_variance": [1, 2, 3]},
         batches=[{"x": numbers(4, 3, 2)}] * steps,
         targets=[numbers(4, 3, 2, seed=1)] * steps,
-        optimizer=part("sgd", learning_rate=0.25, momentum=0.5),
+        optimizer=supporting("sgd", learning_rate=0.25, momentum=0.5),
         predict={"x": numbers(2, 3, 5, seed=2)},
         precision=precision,
     )
@@ -312,7 +305,7 @@ def test_batch_normalization_without_beta_or_gamma(adapter: Subject, center: boo
         {**weights, "moving_mean": [0, 0], "moving_variance": [1, 1]},
         batches=[{"x": x}],
         targets=[np.zeros((4, 2))],
-        optimizer=part("sgd", learning_rate=0.5),
+        optimizer=supporting("sgd", learning_rate=0.5),
     )
     trace = answer(adapter, task).train[0]
     expected = (x - x.mean(axis=0)) / np.sqrt(x.var(axis=0) + 0.5)
@@ -383,7 +376,7 @@ def test_a_step_of_dense(adapter: Subject, shape: tuple[int, ...], use_bias: boo
         tensors,
         batches=[{"x": x}],
         targets=[target],
-        optimizer=part("adam", learning_rate=0.125, beta_1=0.5, beta_2=0.75),
+        optimizer=supporting("adam", learning_rate=0.125, beta_1=0.5, beta_2=0.75),
     )
     trace = answer(adapter, task).train[0]
     y = x @ kernel + (bias if use_bias else 0)
@@ -484,7 +477,7 @@ def test_gelu_and_its_approximation(adapter: Subject) -> None:
 @where_supported
 def test_a_step_of_an_activation(adapter: Subject) -> None:
     x = np.array([[-1.0, 2.0]])
-    task = ask("relu", batches=[{"x": x}], targets=[[[0, 1]]], optimizer=part("sgd"))
+    task = ask("relu", batches=[{"x": x}], targets=[[[0, 1]]], optimizer=supporting("sgd"))
     trace = answer(adapter, task).train[0]
     assert set(trace) == {"y", "loss", "x.gradient"}
     near(adapter, trace["loss"], 0.5)
@@ -721,7 +714,7 @@ def test_only_torch_wants_more_than_one_value_per_channel(adapter: Subject) -> N
         {"gamma": [1], "beta": [0], "moving_mean": [0], "moving_variance": [1]},
         batches=[{"x": [[2.0]]}],
         targets=[[[0.0]]],
-        optimizer=part("sgd"),
+        optimizer=supporting("sgd"),
     )
     if adapter.api not in ON_TORCH:
         near(adapter, answer(adapter, task).train[0]["y"], [[0.0]])
@@ -752,7 +745,7 @@ def scripted_tasks() -> list[Task]:
             {"kernel": numbers(2, 3, 1, 2), "bias": [1, 2]},
             batches=[{"x": numbers(1, 3, 4, 1)}, {"x": numbers(1, 3, 4, 1, seed=1)}],
             targets=[numbers(1, 2, 2, 2)] * 2,
-            optimizer=part("sgd", learning_rate=[0.5, 0.25], momentum=0.5),
+            optimizer=supporting("sgd", learning_rate=[0.5, 0.25], momentum=0.5),
         ),
         ask("dense", {"use_bias": False}, {"kernel": numbers(2, 3)}, predict={"x": numbers(2, 2)}),
         ask("mean_squared_error", {"reduction": "sum"}, batches=[both], predict=both),

@@ -272,6 +272,23 @@ def test_what_is_declared_reaches_the_cases_it_is_about(tmp_path: Path) -> None:
     )
 
 
+def test_a_deviation_may_name_several_tensors_and_adapters(tmp_path: Path) -> None:
+    text = DESIGN + textwrap.indent(
+        "- adapter: [torch, numpy]\n  tensor: [y, moving_mean]\n  verdict: imprecise\n  mode: [eager, graph]\n"
+        "  reason: c\n  reference: none found\n",
+        "  ",
+    )
+    known = [each for each in loaded(tmp_path, text)[0].declarations if each.reason == "c"]
+    assert [each.tensor for each in known] == ["y", "moving_mean"]
+    assert {each.adapters for each in known} == {("torch", "numpy")}
+    assert {each.modes for each in known} == {("eager", "graph")}
+    assert len({each.place for each in known}) == 2
+    for wrong, said in (("y, y", "the tensor 'y' for the second time"), ("y, z", "there is no tensor 'z'")):
+        with pytest.raises(CaseErrors) as caught:
+            loaded(tmp_path, text.replace("y, moving_mean", wrong))
+        assert said in str(caught.value)
+
+
 def test_a_deviation_in_a_case_is_about_that_case(tmp_path: Path) -> None:
     (found,) = loaded(tmp_path, OTHERS["dense"])
     assert [each.dialect for each in found.declarations] == [{"adam.epsilon": "hat", "kernel": "transposed"}]

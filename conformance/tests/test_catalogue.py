@@ -12,8 +12,8 @@ import pytest
 
 from conformance import runfile
 from conformance.discovery import adapter_names
-from conformance.outcome import load_valid
 from conformance.power import blind_spots, broken_expectations, stale
+from conformance.task import load_valid
 
 CASES = Path(__file__).parents[2] / "cases"
 

@@ -12,11 +12,12 @@ import pytest
 from conformance.adapter import Adapter, Arrays, Session, Spellings, Task
 from conformance.case import Case, Declaration
 from conformance.errors import Unsupported
-from conformance.outcome import Trial, outcomes, task_of
+from conformance.outcome import Trial, outcomes
 from conformance.reading import load
 from conformance.results import Header, Outcome
 from conformance.runfile import Journal
 from conformance.runner import Runner
+from conformance.task import task_of
 from conformance.tests.test_verdict import declaring
 
 ADAPTER = f"{__file__}:DropsNaN"

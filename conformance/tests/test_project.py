@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from conformance.cli import main
 from conformance.discovery import adapter_names
 from conformance.operation import operations
-from conformance.outcome import load_valid
+from conformance.task import load_valid
 
 ROOT = Path(__file__).parents[2]
 PAGES = {name: (ROOT / name).read_text() for name in ("README.md", ".github/CONTRIBUTING.md", "reports/README.md")}
@@ -141,7 +141,8 @@ from conformance.operation import operations
 formula, spelling, cases = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 exec(compile(formula.read_text(), str(formula), "exec"), vars(activation))
 exec(compile(spelling.read_text(), str(spelling), "exec"), vars(torch))
-from conformance.outcome import Trial, load_valid, outcomes, task_of
+from conformance.outcome import Trial, outcomes
+from conformance.task import load_valid, task_of
 from conformance.power import blind_spots
 found = load_valid([cases])
 assert blind_spots(found) == [], blind_spots(found)

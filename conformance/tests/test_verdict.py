@@ -14,9 +14,10 @@ from conformance.adapters.numpy import NumPy
 from conformance.errors import Undefined, Unsupported, WorkerCrashed, WorkerTimeout
 from conformance.operation import get_operation, operations
 from conformance.oracle import Arithmetic, plain
-from conformance.outcome import Trial, outcomes, phases, task_of, together
+from conformance.outcome import Trial, outcomes, together
 from conformance.reading import load
 from conformance.replay import Replay
+from conformance.task import phases, task_of
 from conformance.tests.samples import BOTH, computed, random_task
 from conformance.verdict import judge
 

@@ -62,7 +62,8 @@ class Task:
 
     case: str
     operation: str
-    family: str
+    kind: str
+    """``layer``, ``loss`` or ``optimizer``."""
     precision: str
     parameters: Parameters
     tensors: Arrays = field(default_factory=dict)
@@ -72,6 +73,8 @@ class Task:
     """The inputs whose gradient is wanted."""
     mode: str = ""
     """How the framework is to run its calls, one of `MODES`; empty for the adapter's default."""
+    results: tuple[str, ...] = ("y",)
+    """The names of what a prediction gives."""
 
     @property
     def inputs(self) -> Arrays:

@@ -23,9 +23,9 @@ from conformance.asked import connect
 from conformance.connection import Connection, HarnessError, Hello
 from conformance.discovery import Reference
 from conformance.errors import Undefined, WorkerError, WorkerMissing
-from conformance.operation import get_operation
+from conformance.operation import Operation, get_operation, operations
 from conformance.replay import Replay
-from conformance.smoke import RATE, SMOKE, Smoke
+from conformance.smoke import RATE, smoke_tasks
 from conformance.stability import changes
 from conformance.verdict import describe, judge
 
@@ -60,7 +60,7 @@ class Diagnosis:
         if self.state == "missing":
             return f"{self.adapter}: missing: {self.message}"
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
-        first = f"{self.adapter}: {self.state}; {self.answered} of {len(SMOKE)} operations answer"
+        first = f"{self.adapter}: {self.state}; {self.answered} of {len(operations())} operations answer"
         lines = [f"{first}; started in {self.seconds:.1f} s; {versions}"]
         return "\n".join([*lines, *(f"    {each.operation}: {each.state}: {each.message}" for each in self.findings)])
 
@@ -74,15 +74,15 @@ def examine(name: str, mode: str = "", **options: Any) -> Diagnosis:
         except WorkerMissing as reason:
             return Diagnosis(name, "missing", str(reason))
         seconds = time.perf_counter() - begin
-        findings = [finding for smoke in SMOKE for finding in _examine(smoke, connection, hello, mode)]
+        findings = [finding for each in operations().values() for finding in _examine(each, connection, hello, mode)]
     silent = {each.operation for each in findings if each.state == "unsupported"}
     state = max((each.state for each in findings if each.state in STATES), key=STATES.index, default="healthy")
-    return Diagnosis(name, state, "", hello.versions, seconds, len(SMOKE) - len(silent), tuple(findings))
+    return Diagnosis(name, state, "", hello.versions, seconds, len(operations()) - len(silent), tuple(findings))
 
 
-def _examine(smoke: Smoke, connection: Connection, hello: Hello, mode: str) -> Iterator[Finding]:
+def _examine(operation: Operation, connection: Connection, hello: Hello, mode: str) -> Iterator[Finding]:
     """The first thing that is the matter with an operation, if anything is."""
-    for same in zip(*(smoke.tasks(precision, mode) for precision in hello.precisions), strict=True):
+    for same in zip(*(smoke_tasks(operation, precision, mode) for precision in hello.precisions), strict=True):
         replays: list[Replay] = []
         for task in same:
             try:
@@ -91,10 +91,10 @@ def _examine(smoke: Smoke, connection: Connection, hello: Hello, mode: str) -> I
             except (WorkerError, HarnessError) as failure:
                 state, message = "broken", str(failure).strip().splitlines()[-1]
             if state == "unsupported" and replays:
-                yield Finding(smoke.operation, "partly", f"{task.precision}: {message}")
+                yield Finding(operation.name, "partly", f"{task.precision}: {message}")
             elif state != "healthy":
                 told = message if state in ("unsupported", "untrained") else f"{task.precision}: {message}"
-                yield Finding(smoke.operation, state, told)
+                yield Finding(operation.name, state, told)
                 return
             else:
                 replays.append(Replay(task, replies[0]))
@@ -103,7 +103,7 @@ def _examine(smoke: Smoke, connection: Connection, hello: Hello, mode: str) -> I
         except (WorkerError, HarnessError) as failure:
             state, message = "broken", str(failure).strip().splitlines()[-1]
         if state != "healthy":
-            yield Finding(smoke.operation, state, message)
+            yield Finding(operation.name, state, message)
             return
 
 
@@ -115,7 +115,7 @@ def _contract(task: Task, replies: Sequence[Reply], connection: Connection) -> t
     """Whether an adapter keeps to its contract, whatever its framework computes."""
     reply = replies[0]
     if reply.unsupported:
-        return "unsupported" if task.predict or task.family == "optimizer" else "untrained", reply.unsupported
+        return "unsupported" if task.predict or task.kind == "optimizer" else "untrained", reply.unsupported
     if reply.raised:
         return "broken", f"it raised {reply.raised.kind}: {reply.raised.message}"
     if fault := _fault(task, reply):

@@ -44,7 +44,8 @@ class Tensor:
     ``axes`` names its axes: ``"batch input"`` (one axis each), ``"*batch input"`` (any number of leading ones) or
     ``"channel@axis"`` (of an array of any rank, the axes that the parameter ``axis`` chooses).  Axes of one name
     have one size.  ``initial`` fills the tensor when a case does not give it; ``when`` names the parameter that
-    must be true (or non-zero) for the tensor to exist.
+    must be true (or non-zero) for the tensor to exist.  An ``integer`` tensor holds indices, labels or counts; an
+    ``optional`` input may be left out: the function then gets None.
     """
 
     role: Literal["input", "weight", "state"]
@@ -52,6 +53,12 @@ class Tensor:
     initial: float | None = None
     when: str | None = None
     differentiable: bool = True
+    integer: bool = False
+    optional: bool = False
+
+    def dtype(self, precision: str) -> str:
+        """The format of its numbers where real ones are in ``precision``."""
+        return "int64" if self.integer else precision
 
 
 @dataclass(frozen=True)
@@ -76,9 +83,9 @@ class Parameter:
         return type(self.default)
 
 
-def input(axes: str, *, differentiable: bool = True) -> Any:
-    """An input: given by the case, differentiated in the train phase."""
-    return Tensor("input", axes, differentiable=differentiable)
+def input(axes: str, *, differentiable: bool = True, integer: bool = False, optional: bool = False) -> Any:
+    """An input: given by the case, differentiated in the train phase unless it holds integers."""
+    return Tensor("input", axes, differentiable=differentiable and not integer, integer=integer, optional=optional)
 
 
 def weight(axes: str, *, initial: float | None = None, when: str | None = None) -> Any:
@@ -124,8 +131,31 @@ class Knob:
 
 
 @dataclass(frozen=True)
+class Example:
+    """Small numbers worked by hand: what anyone would expect of an operation, whatever computes it.
+
+    Shapes differ along every axis and the numbers are exact in every format, so a layout that is not converted, a
+    weight under the wrong name or a result in the wrong precision cannot pass.  With a ``target`` of its result, a
+    layer is trained on it for a step, too.
+    """
+
+    inputs: Mapping[str, Any]
+    expected: Mapping[str, Any]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    tensors: Mapping[str, Any] = field(default_factory=dict)
+    target: Any = None
+
+
+Kind = Literal["layer", "loss", "optimizer"]
+
+
+@dataclass(frozen=True)
 class Operation:
-    """A formula with everything that is said about it in one place."""
+    """A formula with everything that is said about it in one place.
+
+    ``results`` are the names of what a prediction gives.  In training, a result ``y`` is held against a target by a
+    loss; an operation without one is its own objective: the sum of its results is differentiated.
+    """
 
     name: str
     family: str
@@ -134,8 +164,17 @@ class Operation:
     parameters: Mapping[str, Parameter]
     formula: str
     source: str
+    example: Example
     knobs: Mapping[str, Knob] = field(default_factory=dict)
     differentiable: bool = True
+    results: tuple[str, ...] = ("y",)
+
+    @property
+    def kind(self) -> Kind:
+        """What frameworks make of it: something with results, a loss, or an optimizer of a variable."""
+        if "variable" in self.tensors:
+            return "optimizer"
+        return "loss" if self.results == ("loss",) else "layer"
 
     @property
     def description(self) -> str:
@@ -147,6 +186,20 @@ class Operation:
 
     def of_role(self, *roles: str) -> list[str]:
         return [name for name, tensor in self.tensors.items() if tensor.role in roles]
+
+    @property
+    def required_inputs(self) -> list[str]:
+        """The inputs that cannot be left out."""
+        return [name for name in self.of_role("input") if not self.tensors[name].optional]
+
+    @property
+    def holds_integers(self) -> bool:
+        return any(each.integer for each in self.tensors.values())
+
+    @property
+    def objective(self) -> tuple[str, ...]:
+        """The results that are differentiated: ``y``, or all of an operation that has none."""
+        return ("y",) if "y" in self.results else self.results
 
     def __call__(
         self,
@@ -268,26 +321,34 @@ _REGISTRY: dict[str, Operation] = {}
 
 
 def operation(
-    *, formula: str, source: str, knobs: Sequence[Knob] = (), differentiable: bool = True
+    *,
+    formula: str,
+    source: str,
+    example: Example,
+    knobs: Sequence[Knob] = (),
+    differentiable: bool = True,
+    results: Sequence[str] = ("y",),
 ) -> Callable[[Callable[..., Any]], Operation]:
     """Turn a formula into an `Operation` and enter it into the registry under the function's name.
 
     ``formula`` is LaTeX, ``source`` the address of the paper or standard that publishes it; the family is the
-    module's name.
+    name of its module or package in `conformance.operations`.
     """
 
     def register(function: Callable[..., Any]) -> Operation:
         defaults = {name: each.default for name, each in inspect.signature(function).parameters.items()}
         made = Operation(
             name=function.__name__,
-            family=function.__module__.rpartition(".")[2],
+            family=_family(function.__module__),
             function=function,
             tensors={name: each for name, each in defaults.items() if isinstance(each, Tensor)},
             parameters={name: each for name, each in defaults.items() if isinstance(each, Parameter)},
             formula=formula,
             source=source,
+            example=example,
             knobs={knob.name: knob for knob in knobs},
             differentiable=differentiable,
+            results=tuple(results),
         )
         _REGISTRY[made.name] = made
         return made
@@ -295,13 +356,31 @@ def operation(
     return register
 
 
+_PACKAGE = "conformance.operations."
+
+
+def _family(module: str) -> str:
+    inside = module.removeprefix(_PACKAGE).split(".")
+    return inside[0] if module.startswith(_PACKAGE) else inside[-1]
+
+
 @cache
 def operations() -> Mapping[str, Operation]:
-    """Every operation by name: the modules of `conformance.operations` are the list."""
-    package = importlib.import_module("conformance.operations")
-    for module in sorted(each.name for each in pkgutil.iter_modules(package.__path__)):
-        importlib.import_module(f"conformance.operations.{module}")
+    """Every operation by name: the modules of `conformance.operations`, and of its packages, are the list."""
+    package = importlib.import_module(_PACKAGE.rstrip("."))
+    for module in sorted(each.name for each in pkgutil.walk_packages(package.__path__, _PACKAGE)):
+        importlib.import_module(module)
     return dict(sorted(_REGISTRY.items(), key=lambda item: (item[1].family, item[0])))
+
+
+def parts(kind: Kind) -> dict[str, Operation]:
+    """The losses, or the optimizers, that a layer can be trained with: the losses of a prediction and a target."""
+    return {
+        name: each
+        for name, each in operations().items()
+        if each.kind == kind
+        and (kind == "optimizer" or (each.required_inputs == ["prediction", "target"] and not each.holds_integers))
+    }
 
 
 def get_operation(name: str) -> Operation:

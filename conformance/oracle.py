@@ -111,19 +111,17 @@ class Oracle:
         arrays = self._wrapped({**self._own(before), **train.batches[number - 1]})
         if not self.operation.differentiable:
             return self._evaluate(arrays, number, dialect)
-        objective = "loss" if self.operation.family == "loss" else "y"
         wanted = {
             name: arrays[name]
             for name in (*self.task.differentiated, *self.operation.of_role("weight"))
             if name in arrays
         }
+        objective = self.operation.objective
         trace, pull = vjp(lambda values: self._evaluate({**arrays, **values}, number, dialect), wanted, objective)
-        result = trace[objective]
+        cotangents = {name: np.ones_like(trace[name]) for name in objective}
         if train.loss and train.targets:
-            trace["loss"], cotangent = self._loss(number, result, seen, dialect)
-        else:
-            cotangent = np.ones_like(result)
-        gradients = pull(cotangent)
+            trace["loss"], cotangents["y"] = self._loss(number, trace["y"], seen, dialect)
+        gradients = pull(cotangents)
         trace.update({f"{name}.gradient": each for name, each in gradients.items()})
         for name in self.operation.of_role("weight"):
             if name in arrays:
@@ -165,9 +163,9 @@ class Oracle:
         results, pull = vjp(
             lambda values: operation({**fixed, **values}, numbers, training=True, dialect=settings),
             {"prediction": prediction},
-            "loss",
+            ("loss",),
         )
-        return results["loss"], pull(np.ones_like(results["loss"]))["prediction"]
+        return results["loss"], pull({"loss": np.ones_like(results["loss"])})["prediction"]
 
     def _update(
         self, name: str, before: Mapping[str, Any], gradient: Any, number: int, dialect: Dialect | None
@@ -190,7 +188,7 @@ class Oracle:
         return {name: tensors[name] for name in self.task.tensors}
 
     def _wrapped(self, tensors: Mapping[str, Any]) -> Trace:
-        return {name: self.arithmetic.array(each) for name, each in tensors.items()}
+        return wrapped(self.operation, tensors, self.arithmetic)
 
     def _numbers(self, operation: Operation, parameters: Mapping[str, Any], step: int = 1) -> dict[str, Any]:
         """The parameters at a step; real numbers enter the arithmetic, choices and counts stay as they are."""
@@ -246,30 +244,50 @@ def evaluate(
     if precision not in PRECISIONS:
         raise UsageError(f"there is no precision {precision!r}; {nearest(precision, PRECISIONS)}")
     cotangents = {name.removesuffix(".gradient"): each for name, each in tensors.items() if name.endswith(".gradient")}
-    own = {name: np.asarray(each, dtype=np.float64) for name, each in tensors.items() if not name.endswith(".gradient")}
+    own = {name: each for name, each in tensors.items() if not name.endswith(".gradient")}
     _check_names("tensor", own, found.tensors, operation)
+    own = {name: _given(found, name, each) for name, each in own.items()}
     arrays = filled(found, own, given)
     arithmetic = bounded(PRECISIONS[precision].unit) if bound else plain("float64")
     numbers = {
         name: arithmetic.number(float(value)) if found.parameters[name].kind is float else value
         for name, value in {**{name: each.default for name, each in found.parameters.items()}, **given}.items()
     }
-    wrapped = {name: arithmetic.array(each) for name, each in arrays.items()}
+    entered = wrapped(found, arrays, arithmetic)
 
     def formula(values: Mapping[str, Array]) -> Trace:
-        return found({**wrapped, **values}, numbers, training=phase == "train", dialect=dialect)
+        return found({**entered, **values}, numbers, training=phase == "train", dialect=dialect)
 
     with np.errstate(all="ignore"):
         results = formula({})
         for name, cotangent in cotangents.items():
             _check_names("result", {name: None}, results, operation)
-            wanted = {each: wrapped[each] for each in wrapped if found.tensors[each].differentiable}
-            _, pull = vjp(formula, wanted, name)
-            results.update({f"{each}.gradient": value for each, value in pull(arithmetic.array(cotangent)).items()})
+            wanted = {each: entered[each] for each in entered if found.tensors[each].differentiable}
+            _, pull = vjp(formula, wanted, (name,))
+            pulled = pull({name: arithmetic.array(cotangent)})
+            results.update({f"{each}.gradient": value for each, value in pulled.items()})
     if not bound:
         return {name: np.asarray(each) for name, each in results.items()}
     values = {name: each.value for name, each in results.items()}
     return values, {name: each.error for name, each in results.items()}
+
+
+def _given(operation: Operation, name: str, value: Any) -> Any:
+    """A tensor that a caller gives, in float64, or as integers."""
+    array = np.asarray(value)
+    if not operation.tensors[name].integer:
+        return array.astype(np.float64)
+    if not np.array_equal(array, np.trunc(array)):
+        raise UsageError(f"the tensor {name!r} of {operation.name} holds integers")
+    return array.astype(np.int64)
+
+
+def wrapped(operation: Operation, tensors: Mapping[str, Any], arithmetic: Arithmetic) -> Trace:
+    """Tensors as they enter a formula: real ones in an arithmetic, integers as they are."""
+    return {
+        name: np.asarray(each) if operation.tensors[name].integer else arithmetic.array(each)
+        for name, each in tensors.items()
+    }
 
 
 def filled(operation: Operation, tensors: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -280,6 +298,8 @@ def filled(operation: Operation, tensors: Mapping[str, Any], parameters: Mapping
     for name, tensor in active.items():
         if name not in arrays:
             shape = operation.shape(name, sizes, parameters)
+            if tensor.optional:
+                continue
             if tensor.initial is None or shape is None:
                 raise UsageError(f"{operation.name} needs the tensor {name!r} ({tensor.role}, axes [{tensor.axes}])")
             arrays[name] = fill(shape, tensor.initial)

@@ -9,7 +9,7 @@ from conformance.adapter import MODES, Part
 from conformance.arithmetic.precision import PRECISIONS
 from conformance.case import DECLARABLE, LARGEST_TENSOR, MOST_AXES, MOST_RULES, MOST_STEPS, TrainPhase
 from conformance.discovery import OWN, adapter_names
-from conformance.operation import Knob, Operation, Parameter, operations
+from conformance.operation import Knob, Operation, Parameter, operations, parts
 from conformance.reading.deviations import ADDRESS, BANDED, DEVIATION_REQUIRED, NO_REFERENCE, all_parts, part_knobs
 from conformance.reading.document import CASE_NAME
 from conformance.reading.phases import is_own_objective, predicted_names, trained_names
@@ -107,8 +107,8 @@ def _parameters_schema(operation: Operation) -> Schema:
     return {name: _parameter_schema(each) for name, each in operation.parameters.items()}
 
 
-def _part_schema(family: str) -> Schema:
-    known = {name: each for name, each in operations().items() if each.family == family}
+def _part_schema(kind: str) -> Schema:
+    known = parts(kind)
     one = [{**_mapping({name: _mapping(_parameters_schema(each))}, (name,))} for name, each in known.items()]
     return {"anyOf": [{"enum": list(known)}, *one]}
 
@@ -132,7 +132,7 @@ def _train_schema(operation: Operation) -> Schema:
     if not is_own_objective(operation):
         properties["target"] = _reference_to("tensors")
         properties["loss"] = _reference_to("loss")
-    required = list(properties)
+    required = [*operation.required_inputs, *(name for name in ("target", "loss") if not is_own_objective(operation))]
     if not is_own_objective(operation):
         properties["optimizer"] = _reference_to("optimizer")
     properties["steps"] = {"type": "integer", "minimum": 1, "maximum": MOST_STEPS}
@@ -146,11 +146,12 @@ def _case_schema(operation: Operation) -> Schema:
     demanded = [name for name, each in stored.items() if each.initial is None and each.when is None]
     inputs = operation.of_role("input")
     phases: Schema = {}
-    if operation.differentiable or operation.family == "optimizer":
+    if operation.differentiable or operation.kind == "optimizer":
         phases["train"] = _train_schema(operation)
-    if operation.family != "optimizer":
+    if operation.kind != "optimizer":
         expect = {"expect": _printed_schema(operation, "predict")}
-        phases["predict"] = _mapping({**{name: _reference_to("tensor") for name in inputs}, **expect}, inputs)
+        tensors = {name: _reference_to("tensor") for name in inputs}
+        phases["predict"] = _mapping({**tensors, **expect}, operation.required_inputs)
     observed = set(predicted_names(operation) if "predict" in phases else ())
     observed |= _possibly_trained(operation) if "train" in phases else set()
     properties: Schema = {

@@ -40,12 +40,12 @@ def task_of(case: Case, precision: str, mode: str = "") -> Task:
     """The question that a case puts to an adapter, every tensor rounded to the precision under test."""
     operation = case.operation
 
-    def rounded(spec: Any) -> Any:
-        return spec.values().astype(precision)
+    def rounded(spec: Any, name: str = "") -> Any:
+        return spec.values().astype(operation.tensors[name].dtype(precision) if name else precision)
 
     train = None
     if case.train is not None:
-        made = {id(batch): {name: rounded(spec) for name, spec in batch.items()} for batch in case.train.inputs}
+        made = {id(batch): {name: rounded(spec, name) for name, spec in batch.items()} for batch in case.train.inputs}
         targets = {id(spec): rounded(spec) for spec in case.train.targets or ()}
         train = Train(
             [made[id(batch)] for batch in case.train.inputs],
@@ -56,12 +56,13 @@ def task_of(case: Case, precision: str, mode: str = "") -> Task:
     return Task(
         case=case.id,
         operation=operation.name,
-        family=operation.family,
+        kind=operation.kind,
+        results=operation.results,
         precision=precision,
         parameters={**structural(operation), **case.parameters},
-        tensors={name: rounded(spec) for name, spec in case.tensors.items()},
+        tensors={name: rounded(spec, name) for name, spec in case.tensors.items()},
         train=train,
-        predict={name: rounded(spec) for name, spec in case.predict.inputs.items()} if case.predict else None,
+        predict={name: rounded(spec, name) for name, spec in case.predict.inputs.items()} if case.predict else None,
         differentiated=differentiated(operation),
         mode=mode,
     )
@@ -90,7 +91,10 @@ def _misfit(case: Case) -> CaseError | None:
     if case.train is None or not case.train.targets or case.train.loss is None:
         return None
     operation = case.operation
-    arrays = {name: np.zeros(spec.shape) for name, spec in {**case.tensors, **case.train.inputs[0]}.items()}
+    arrays = {
+        name: np.zeros(spec.shape, operation.tensors[name].dtype("float64"))
+        for name, spec in {**case.tensors, **case.train.inputs[0]}.items()
+    }
     try:
         with np.errstate(all="ignore"):
             shape = operation(arrays, case.parameters, training=True)["y"].shape

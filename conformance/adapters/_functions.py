@@ -224,7 +224,7 @@ class Trained(Session):
         )
 
     def _results(self, y: Any) -> Arrays:
-        return {"loss" if self.task.family == "loss" else "y": array(y)}
+        return {"loss" if self.task.kind == "loss" else "y": array(y)}
 
     def step(self, number: int) -> Arrays:
         train = self.task.train

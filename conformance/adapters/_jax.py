@@ -151,7 +151,7 @@ class Trained(Session):
         self.train_step = run(partial(train_step, forward, self.loss, made))
 
     def _results(self, y: Any) -> Arrays:
-        return {"loss" if self.task.family == "loss" else "y": array(y)}
+        return {"loss" if self.task.kind == "loss" else "y": array(y)}
 
     def step(self, number: int) -> Arrays:
         train = self.task.train

@@ -122,7 +122,7 @@ def fed(task: Task, graph: Graph, number: int) -> Arrays:
     """What a step of training is fed beside the states."""
     assert task.train is not None
     batch = {name: graph.layout.theirs(each) for name, each in task.train.batches[number - 1].items()}
-    if task.family == "optimizer":
+    if task.kind == "optimizer":
         rate = np.array(per_step(task.parameters["learning_rate"], number), task.precision)
         return {"learning_rate": rate, "iterations": np.array(number - 1), **batch}  # as ONNX documents: 0 at first
     if task.train.targets:
@@ -156,8 +156,8 @@ def predicting_model(task: Task, graph: Graph, weights: Arrays) -> Model:
         raise Unsupported("an optimizer has no predict phase")
     inputs = {name: graph.layout.theirs(each) for name, each in (task.predict or {}).items()}
     first = next(iter(inputs.values()))
-    shape = _loss_shape(task.parameters, first) if task.family == "loss" else [None] * first.ndim
-    return Model(graph.nodes, inputs, weights, {"loss" if task.family == "loss" else "y": shape})
+    shape = _loss_shape(task.parameters, first) if task.kind == "loss" else [None] * first.ndim
+    return Model(graph.nodes, inputs, weights, {"loss" if task.kind == "loss" else "y": shape})
 
 
 def _loss_shape(parameters: Parameters, elements: Array) -> Sequence[int | None]:

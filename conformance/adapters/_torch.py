@@ -182,7 +182,7 @@ class Trained(Session):
 
     def _results(self, y: Any) -> Arrays:
         array = y.detach().numpy()
-        if self.task.family == "loss":
+        if self.task.kind == "loss":
             return {"loss": array.copy()}
         return {"y": self.spelling.layout.ours(array).copy()}
 

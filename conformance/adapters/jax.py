@@ -217,7 +217,7 @@ class Jax(Adapter):
 
     def open(self, task: Task) -> Session:
         run = jax.jit if self._compiles(task) else lambda function: function
-        return Applied(task, run) if task.family == "optimizer" else Trained(task, run)
+        return Applied(task, run) if task.kind == "optimizer" else Trained(task, run)
 
     def script(self, task: Task) -> str:
         script = Script(
@@ -237,5 +237,5 @@ class Jax(Adapter):
         )
         script.line(*(f"jax.config.update({name!r}, {value!r})" for name, value in CONFIGURATION.items()))
         run = "jax.jit" if self._compiles(task) else ""
-        (applied_script if task.family == "optimizer" else trained_script)(script, task, run)
+        (applied_script if task.kind == "optimizer" else trained_script)(script, task, run)
         return str(script)

@@ -180,19 +180,19 @@ class Keras(base.OnBackend):
 
     def open(self, task: Task) -> Session:
         base.begin(task, self.backend)
-        if task.family == "optimizer":
+        if task.kind == "optimizer":
             optimizer = base.optimizer_of(Part(task.operation, task.parameters), task.precision)
             assert optimizer is not None
             return functions.Applied(task, self.backend, optimizer, optimizer.made)
-        if task.family == "loss":
+        if task.kind == "loss":
             return functions.Trained(task, self.backend, _loss(task))
         return _Model(task, self.backend)
 
     def script(self, task: Task) -> str:
         script = base.begun_script(task, self)
-        if task.family == "optimizer":
+        if task.kind == "optimizer":
             _optimizer_script(script, self.backend, task)
-        elif task.family == "loss":
+        elif task.kind == "loss":
             write.trained_script(script, self.backend, task, _loss(task))
         else:
             _model_script(script, self.backend, task)

@@ -271,7 +271,7 @@ class TensorFlow(Adapter):
         return self.backend.switches()
 
     def open(self, task: Task) -> Session:
-        if task.family != "optimizer":
+        if task.kind != "optimizer":
             loss, part = functions.parts(task)
             optimizer = _optimizer(part, task.precision)
             return functions.Trained(task, self.backend, _spelled(task), _loss(loss), optimizer)
@@ -282,7 +282,7 @@ class TensorFlow(Adapter):
     def script(self, task: Task) -> str:
         imports = ["from functools import partial", "", "import numpy as np", "import tensorflow as tf"]
         script = Script(task, self.name, imports)
-        (_optimizer_script if task.family == "optimizer" else _function_script)(script, self.backend, task)
+        (_optimizer_script if task.kind == "optimizer" else _function_script)(script, self.backend, task)
         return str(script)
 
 

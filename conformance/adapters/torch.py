@@ -191,11 +191,11 @@ class Torch(Adapter):
 
     def open(self, task: Task) -> Session:
         modes.begin(task)
-        return shared.Optimizer(task, spellings) if task.family == "optimizer" else Module(task, spellings)
+        return shared.Optimizer(task, spellings) if task.kind == "optimizer" else Module(task, spellings)
 
     def script(self, task: Task) -> str:
         script = Script(task, self.name, ["import numpy as np", "import torch"])
-        if task.family == "optimizer":
+        if task.kind == "optimizer":
             scripts.optimizer_script(script, task, spellings)
         else:
             _module_script(script, task)

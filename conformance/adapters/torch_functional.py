@@ -212,11 +212,11 @@ class TorchFunctional(Adapter):
 
     def open(self, task: Task) -> Session:
         modes.begin(task)
-        return (shared.Optimizer if task.family == "optimizer" else Functional)(task, _in_mode(task))
+        return (shared.Optimizer if task.kind == "optimizer" else Functional)(task, _in_mode(task))
 
     def script(self, task: Task) -> str:
         script = Script(task, self.name, ["from functools import partial", "", "import numpy as np", "import torch"])
-        if task.family == "optimizer":
+        if task.kind == "optimizer":
             scripts.optimizer_script(script, task, _in_mode(task))
         else:
             _function_script(script, task)

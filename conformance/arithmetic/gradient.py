@@ -5,7 +5,7 @@ The backward pass runs in the arithmetic of the forward pass, so the gradient of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -45,22 +45,22 @@ ArrayBox.register(Bounded)
 
 
 def vjp(
-    function: Callable[[Arrays], Arrays], at: Arrays, result: str
-) -> tuple[dict[str, Any], Callable[[Any], dict[str, Any]]]:
-    """``function``'s results at the named arrays ``at``, and the pull-back of ``result``.
+    function: Callable[[Arrays], Arrays], at: Arrays, objective: Sequence[str]
+) -> tuple[dict[str, Any], Callable[[Arrays], dict[str, Any]]]:
+    """``function``'s results at the named arrays ``at``, and the pull-back of those named in ``objective``.
 
-    The pull-back takes the cotangent of that result (an array of its shape) and gives the gradient of each array
-    in ``at`` under the array's name; one that the result does not depend on has a gradient of zeros.
+    The pull-back takes the cotangents of these results (arrays of their shapes) and gives the gradient of each array
+    in ``at`` under the array's name; one that the results do not depend on has a gradient of zeros.
     """
     kept: dict[str, Any] = {}
 
     def differentiated(values: Any) -> Any:
         results = function(values)
         kept.update({name: getval(each) for name, each in results.items()})
-        return traced_dict({result: results[result]})
+        return traced_dict({name: results[name] for name in objective})
 
     pull, _ = make_vjp(differentiated, dict(at))
-    return kept, lambda cotangent: dict(pull({result: cotangent}))
+    return kept, lambda cotangents: dict(pull({name: cotangents[name] for name in objective}))
 
 
 @primitive  # type: ignore[untyped-decorator]

@@ -6,7 +6,7 @@ import math
 
 import autograd.numpy as np
 
-from conformance.operation import Array, Knob, chosen_axes, input, operation, parameter
+from conformance.operation import Array, Example, Knob, chosen_axes, input, operation, parameter
 from conformance.operations.choices import Settings, constant
 
 SUBGRADIENT = Knob(
@@ -43,6 +43,7 @@ MASKED_ROW = Knob(
 @operation(
     formula=r"y = \max(x, 0)",
     source="https://www.cs.toronto.edu/~fritz/absps/reluICML.pdf",
+    example=Example({"x": [[-1, 0, 2]]}, {"y": [[0, 0, 2]]}),
     knobs=(SUBGRADIENT, NAN),
 )
 def relu(x: Array = input("*shape"), *, dialect: Settings) -> dict[str, Array]:
@@ -57,6 +58,7 @@ def relu(x: Array = input("*shape"), *, dialect: Settings) -> dict[str, Array]:
 @operation(
     formula=r"y = x \Phi(x) = \frac{x}{2} \left( 1 + \operatorname{erf} \frac{x}{\sqrt{2}} \right)",
     source="https://arxiv.org/abs/1606.08415",
+    example=Example({"x": [[0, 20, 40]]}, {"y": [[0, 20, 40]]}, {"approximate": "none"}),
     knobs=(APPROXIMATE,),
 )
 def gelu(
@@ -80,6 +82,7 @@ def gelu(
 @operation(
     formula=r"y_{i} = \frac{e^{x_{i}}}{\sum_{j} e^{x_{j}}}",
     source="https://www.deeplearningbook.org/contents/numerical.html",
+    example=Example({"x": [[5, 5, 5, 5], [0, 0, 0, 0]]}, {"y": [[0.25] * 4] * 2}),
     knobs=(AXIS, MASKED_ROW),
 )
 def softmax(

@@ -6,7 +6,7 @@ import autograd.numpy as np
 
 from conformance.arithmetic.gradient import contract
 from conformance.errors import Undefined
-from conformance.operation import Array, Knob, input, operation, parameter, weight
+from conformance.operation import Array, Example, Knob, input, operation, parameter, weight
 from conformance.operations.choices import KERNEL, Settings
 
 PADDING_SIDE = Knob(
@@ -23,6 +23,12 @@ PADDING_SIDE = Knob(
 @operation(
     formula=r"y_{hwo} = \sum_{i,j,c} x_{(s h + d i)(s w + d j) c} K_{ijco} + b_{o}",
     source="https://www.deeplearningbook.org/contents/convnets.html",
+    example=Example(
+        {"x": [[[[1], [2], [3]], [[4], [5], [6]]]]},
+        {"y": [[[[21.5, 1], [32.5, 1]], [[54.5, 1], [65.5, 1]]]]},
+        tensors={"kernel": [[[[1, 0]], [[10, 0]]]], "bias": [0.5, 1]},
+        target=[[[[21.5, 0], [32.5, 1]], [[54.5, 1], [63.5, 1]]]],
+    ),
     knobs=(PADDING_SIDE, KERNEL),
 )
 def conv2d(

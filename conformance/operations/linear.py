@@ -6,13 +6,19 @@ import autograd.numpy as np
 
 from conformance.arithmetic.gradient import contract
 from conformance.errors import Undefined
-from conformance.operation import Array, input, operation, parameter, weight
+from conformance.operation import Array, Example, input, operation, parameter, weight
 from conformance.operations.choices import KERNEL, Settings
 
 
 @operation(
     formula=r"y_{o} = \sum_{i} x_{i} W_{io} + b_{o}",
     source="https://www.deeplearningbook.org/contents/mlp.html",
+    example=Example(
+        {"x": [[1, 2]]},
+        {"y": [[10, 12, 14]]},
+        tensors={"kernel": [[1, 2, 3], [4, 5, 6]], "bias": [1, 0, -1]},
+        target=[[9, 12, 16]],
+    ),
     knobs=(KERNEL.without("flipped"),),
 )
 def dense(

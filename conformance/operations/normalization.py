@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import autograd.numpy as np
 
-from conformance.operation import Array, Knob, chosen_axes, input, operation, parameter, state, weight
+from conformance.operation import Array, Example, Knob, chosen_axes, input, operation, parameter, state, weight
 from conformance.operations.choices import (
     EPSILON,
     VARIANCE,
@@ -55,6 +55,12 @@ CENTERING = Knob(
 @operation(
     formula=r"y = \gamma \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta",
     source="https://arxiv.org/abs/1502.03167",
+    example=Example(  # these statistics divide by 1, 2 and 0.5
+        {"x": [[1, 2, 0], [3, 6, 4]]},
+        {"y": [[1, 0, 0], [5, 2, 8]]},
+        {"epsilon": 0.25, "momentum": 0.5},
+        {"gamma": [2, 1, 1], "beta": [1, 0, 0], "moving_mean": [1, 2, 0], "moving_variance": [0.75, 3.75, 0]},
+    ),
     knobs=(STATISTICS, VARIANCE_CORRECTION, EPSILON, MOMENTUM, VARIANCE, EVALUATION),
 )
 def batch_normalization(
@@ -118,6 +124,13 @@ def batch_normalization(
 @operation(
     formula=r"y = \gamma \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta",
     source="https://arxiv.org/abs/1607.06450",
+    example=Example(
+        {"x": [[1, 7, 1, 7]]},
+        {"y": [[-0.75, 1.5, 0.25, 0.75]]},
+        {"epsilon": 7.0},
+        {"gamma": [1, 2, 1, 1], "beta": [0, 0, 1, 0]},
+        target=[[0, 1, 0, 1]],
+    ),
     knobs=(CENTERING, VARIANCE_CORRECTION, EPSILON, VARIANCE),
 )
 def layer_normalization(

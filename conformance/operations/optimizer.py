@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import autograd.numpy as np
 
-from conformance.operation import Array, Knob, input, operation, parameter, state
+from conformance.operation import Array, Example, Knob, input, operation, parameter, state
 from conformance.operations.choices import WEIGHT_DECAY, Settings
 
 LEARNING_RATE = Knob(
@@ -43,8 +43,12 @@ CORRECTION = Knob(
 @operation(
     formula=r"v \leftarrow \mu v - \eta g, \qquad w \leftarrow w + v",
     source="https://proceedings.mlr.press/v28/sutskever13.html",
+    example=Example(
+        {"gradient": [2, 4, 0]}, {"variable": [0, -4, 8]}, {"learning_rate": 0.5}, {"variable": [1, -2, 8]}
+    ),
     knobs=(LEARNING_RATE, WEIGHT_DECAY, DAMPENING),
     differentiable=False,
+    results=(),
 )
 def sgd(
     variable: Array = state("*shape"),
@@ -84,8 +88,15 @@ def sgd(
     formula=r"m \leftarrow \beta_1 m + (1 - \beta_1) g, \quad v \leftarrow \beta_2 v + (1 - \beta_2) g^2, \quad "
     r"w \leftarrow w - \eta \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}",
     source="https://arxiv.org/abs/1412.6980",
+    example=Example(  # the first step, without epsilon, is the learning rate in the direction of the gradient
+        {"gradient": [2, -4, 1]},
+        {"variable": [0.5, -1.5, 7.5]},
+        {"learning_rate": 0.5, "beta_1": 0.5, "beta_2": 0.75, "epsilon": 0.0},
+        {"variable": [1, -2, 8], "first_moment": [0, 0, 0], "second_moment": [0, 0, 0]},
+    ),
     knobs=(ADAM_EPSILON, CORRECTION, WEIGHT_DECAY),
     differentiable=False,
+    results=(),
 )
 def adam(
     variable: Array = state("*shape"),

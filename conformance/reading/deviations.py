@@ -13,11 +13,11 @@ from conformance.arithmetic.precision import PRECISIONS
 from conformance.case import DECLARABLE, MOST_PATTERNS, MOST_RULES, Declaration
 from conformance.discovery import adapter_names, is_adapter
 from conformance.errors import Place, nearest
-from conformance.operation import Knob, Operation, Setting, operations
+from conformance.operation import Knob, Operation, Setting, operations, parts
 from conformance.reading.entry import Declared, Entry, read_choice, read_each, read_optional
 from conformance.reading.nodes import Spot, shorten
 from conformance.reading.parameters import is_setting, value_text
-from conformance.reading.phases import is_own_objective, names_of
+from conformance.reading.phases import names_of
 
 _DEVIATION_KEYS = (
     "adapter",
@@ -169,7 +169,7 @@ def _dialect(spot: Spot, operation: Operation, entries: Sequence[Entry]) -> dict
 
 def all_parts() -> list[Operation]:
     """Every loss and every optimizer."""
-    return [each for each in operations().values() if is_own_objective(each)]
+    return [*parts("loss").values(), *parts("optimizer").values()]
 
 
 def part_knobs(parts: Iterable[Operation]) -> dict[str, Knob]:

@@ -10,7 +10,7 @@ from typing import Any
 from conformance.adapter import Part
 from conformance.case import LARGEST_TENSOR, MOST_STEPS, PredictPhase, Printed, TensorSpec, TrainPhase
 from conformance.errors import nearest
-from conformance.operation import Operation, Shape, Sizes, operations
+from conformance.operation import Operation, Shape, Sizes, operations, parts
 from conformance.reading.entry import Entry, read_optional
 from conformance.reading.nodes import Spot, shorten
 from conformance.reading.parameters import point_text, read_parameters
@@ -19,17 +19,22 @@ from conformance.reading.tensors import read_printed, read_tensor
 
 def read_train(spot: Spot, operation: Operation) -> TrainPhase | None:
     """The train phase; None where a fault was found in it."""
-    if not (operation.differentiable or operation.family == "optimizer"):
+    if not (operation.differentiable or operation.kind == "optimizer"):
         raise spot.error(f"{operation.name} has no gradient, so it has no train phase")
-    inputs, refused = operation.of_role("input"), _stored_hints(operation)
+    inputs, required, refused = operation.of_role("input"), operation.required_inputs, _stored_hints(operation)
     if is_own_objective(operation):
-        refused |= {key: f"{_article(operation.family)} takes no {key!r}" for key in ("target", "loss", "optimizer")}
-        fields = spot.fields((*inputs, "steps", "expect"), inputs, refused=refused)
+        noun = operation.name if operation.kind == "layer" else _article(operation.kind)
+        extra = {key: f"{noun} takes no {key!r}" for key in ("target", "loss", "optimizer") if key not in inputs}
+        fields = spot.fields((*inputs, "steps", "expect"), required, refused=refused | extra)
     else:
-        required = (*inputs, "target", "loss")
-        fields = spot.fields((*required, "optimizer", "steps", "expect"), required, refused=refused)
+        needed = (*required, "target", "loss")
+        fields = spot.fields((*inputs, "target", "loss", "optimizer", "steps", "expect"), needed, refused=refused)
     steps = read_optional(fields, "steps", Spot.integer, 1, 1, MOST_STEPS)
-    batches = {name: read_optional(fields, name, _batches, None, steps) for name in inputs}
+    batches = {
+        name: read_optional(fields, name, _batches, None, steps, operation.tensors[name].integer)
+        for name in inputs
+        if name in fields or name in required
+    }
     loss = read_optional(fields, "loss", _part, None, "loss", steps)
     optimizer = read_optional(fields, "optimizer", _part, None, "optimizer", steps)
     targets = read_optional(fields, "target", _targets, None, steps, loss)
@@ -54,16 +59,16 @@ def _article(noun: str) -> str:
 
 def is_own_objective(operation: Operation) -> bool:
     """Whether it is trained without a target, a loss and an optimizer."""
-    return operation.family in ("loss", "optimizer")
+    return "y" not in operation.results
 
 
-def _batches(spot: Spot, steps: int) -> list[TensorSpec] | None:
+def _batches(spot: Spot, steps: int, integer: bool = False) -> list[TensorSpec] | None:
     """A tensor for all steps, or one for each."""
     if not isinstance(spot.node.value, dict) or "per_step" not in spot.node.value:
-        tensor = read_tensor(spot)
+        tensor = read_tensor(spot, integer)
         return [tensor] if tensor else None
     listed = spot.fields(("per_step",))["per_step"].items("one tensor per step", steps, steps)
-    tensors = [spot.faults.attempt(read_tensor, each) for each in listed]
+    tensors = [spot.faults.attempt(read_tensor, each, integer) for each in listed]
     whole = [each for each in tensors if each]
     for each in whole:
         if each.shape != whole[0].shape:
@@ -94,20 +99,20 @@ def _targets(spot: Spot, steps: int, loss: Part | None) -> tuple[TensorSpec, ...
     return tuple(targets) if len(targets) == steps else tuple(targets) * steps
 
 
-def _part(spot: Spot, family: str, steps: int) -> Part:
+def _part(spot: Spot, kind: str, steps: int) -> Part:
     """A loss or an optimizer: its name, or a mapping of its name to its parameters."""
-    known = {name: each for name, each in operations().items() if each.family == family}
+    known = parts(kind)
     value = spot.node.value
     if isinstance(value, dict) and len(value) == 1:
         name, place = next(iter(value)), spot.key_place(next(iter(value)))
     elif isinstance(value, str):
         name, place = value, spot.place
     else:
-        raise spot.expected(f"{_article(family)}: its name, or a mapping of its name to its parameters")
+        raise spot.expected(f"{_article(kind)}: its name, or a mapping of its name to its parameters")
     if name in operations() and name not in known:
-        raise spot.error(f"{name!r} is no {family}; known: {', '.join(known)}", place)
+        raise spot.error(f"{name!r} is no {kind}; known: {', '.join(known)}", place)
     if name not in known:
-        raise spot.error(f"there is no {family} {shorten(name)!r}; {nearest(shorten(name), known)}", place)
+        raise spot.error(f"there is no {kind} {shorten(name)!r}; {nearest(shorten(name), known)}", place)
     given = {} if isinstance(value, str) else read_parameters(spot.child(name), known[name], steps)
     defaults = {key: each.default for key, each in known[name].parameters.items() if not each.own_default}
     return Part(name, {**defaults, **given})
@@ -115,11 +120,15 @@ def _part(spot: Spot, family: str, steps: int) -> Part:
 
 def read_predict(spot: Spot, operation: Operation) -> PredictPhase | None:
     """The predict phase; None where a fault was found in it."""
-    if operation.family == "optimizer":
+    if operation.kind == "optimizer":
         raise spot.error("an optimizer has no predict phase")
-    inputs = operation.of_role("input")
-    fields = spot.fields((*inputs, "expect"), inputs, refused=_stored_hints(operation))
-    tensors = {name: read_optional(fields, name, read_tensor, None) for name in inputs}
+    inputs, required = operation.of_role("input"), operation.required_inputs
+    fields = spot.fields((*inputs, "expect"), required, refused=_stored_hints(operation))
+    tensors = {
+        name: read_optional(fields, name, read_tensor, None, operation.tensors[name].integer)
+        for name in inputs
+        if name in fields or name in required
+    }
     expect = read_optional(fields, "expect", _printeds, {}, predicted_names(operation))
     if any(each is None for each in tensors.values()):
         return None
@@ -148,15 +157,14 @@ def read_observed(spot: Spot, entry: Entry) -> dict[str, Printed]:
 
 def predicted_names(operation: Operation) -> set[str]:
     """The names of the tensors that a predict phase gives."""
-    return {"loss" if operation.family == "loss" else "y", *operation.of_role("state")}
+    return {*operation.results, *operation.of_role("state")}
 
 
 def trained_names(operation: Operation, phase: TrainPhase) -> set[str]:
     """The names of the tensors that a train phase gives."""
     weights = operation.of_role("weight")
     names = {*weights, *operation.of_role("state")}
-    if operation.family != "optimizer":
-        names |= predicted_names(operation)
+    names |= predicted_names(operation)
     names |= {f"{name}.gradient" for name, each in operation.tensors.items() if each.differentiable}
     if phase.loss:
         names.add("loss")

@@ -21,11 +21,16 @@ def read_tensors(spot: Spot, operation: Operation) -> dict[str, TensorSpec | Non
     return {name: spot.faults.attempt(read_tensor, each) for name, each in fields.items()}
 
 
-def read_tensor(spot: Spot) -> TensorSpec | None:
+def read_tensor(spot: Spot, integer: bool = False) -> TensorSpec | None:
     """A tensor, of given numbers or by a recipe; None where a fault was found in it."""
     if isinstance(spot.node.value, dict):
-        return _recipe(spot)
+        found = _recipe(spot)
+        if found and integer and found.recipe not in ("integers", "full"):
+            raise spot.error(f"the recipe {found.recipe!r} draws no integers; expected 'integers'")
+        return found
     numbers, shape = _numbers(spot)
+    for each in numbers if integer else ():
+        each.integer(-(2**53), 2**53)
     return TensorSpec.of(np.reshape([each.number() for each in numbers], shape), spot.place)
 
 

@@ -140,7 +140,7 @@ def between(way: str, arrays: Arrays, rounds: int) -> list[float]:
 
 def connected(arrays: Arrays, rounds: int) -> list[float]:
     """The seconds of each task of a connection."""
-    task = Task("good", "double", "activation", "float32", {}, predict=dict(arrays))
+    task = Task("good", "double", "layer", "float32", {}, predict=dict(arrays))
     with Connection(ECHO) as connection:
         return seconds(lambda: connection.run(task), rounds)
 

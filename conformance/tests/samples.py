@@ -118,7 +118,7 @@ def random_task(name: str, seed: int, precision: str) -> Task:
     inputs = {key: each for key, each in arrays.items() if operation.tensors[key].role == "input"}
     rng = np.random.default_rng(seed + 10_000)
     target, loss, optimizer = None, None, None
-    if operation.family not in ("loss", "optimizer"):
+    if operation.kind not in ("loss", "optimizer"):
         with np.errstate(all="ignore"):
             shape = operation(arrays, parameters, training=True)["y"].shape
         target = [rng.uniform(size=shape).astype(precision)] * 2
@@ -128,12 +128,13 @@ def random_task(name: str, seed: int, precision: str) -> Task:
     return Task(
         case=f"{name}/random[{seed}]",
         operation=name,
-        family=operation.family,
+        kind=operation.kind,
+        results=operation.results,
         precision=precision,
         parameters={**defaults, **parameters},
         tensors={key: each for key, each in arrays.items() if key not in inputs},
         train=Train([inputs] * 2, target, loss, optimizer),
-        predict=None if operation.family == "optimizer" else inputs,
+        predict=None if operation.kind == "optimizer" else inputs,
         differentiated=tuple(
             key for key in inputs if operation.differentiable and operation.tensors[key].differentiable
         ),

@@ -64,7 +64,7 @@ def test_neither_is_imported_before_load() -> None:
 import sys, numpy as np
 from conformance.adapter import Task
 from conformance.discovery import get_adapter
-task = Task("c", "softmax", "activation", "float32", {"axis": -1}, predict={"x": np.zeros((1, 2), "float32")})
+task = Task("c", "softmax", "layer", "float32", {"axis": -1}, predict={"x": np.zeros((1, 2), "float32")})
 for name in ("onnx_reference", "onnxruntime"):
     get_adapter(name).script(task)
 print({"onnx", "onnxruntime"} & set(sys.modules))

@@ -127,7 +127,8 @@ def ask(
     return Task(
         case=f"{operation}/test",
         operation=operation,
-        family=found.family,
+        kind=found.kind,
+        results=found.results,
         precision=precision,
         parameters={**structural(found), **(parameters or {})},
         tensors=arrays(tensors or {}),
@@ -606,7 +607,7 @@ DEFAULTS = [
 def small_task(operation: str, **parameters: Any) -> Task:
     """A task with as few numbers as the operation allows."""
     found = get_operation(operation)
-    if found.family == "optimizer":
+    if found.kind == "optimizer":
         slots = {name: [0, 0] for name in found.active(parameters) if name not in ("variable", "gradient")}
         return ask(operation, parameters, {"variable": [3, 4], **slots}, batches=[{"gradient": [1, 2]}])
     shapes = {"kernel": (1, 1, 1, 2), "bias": (2,)} if operation == "conv2d" else {"kernel": (2, 2), "bias": (2,)}
@@ -616,7 +617,7 @@ def small_task(operation: str, **parameters: Any) -> Task:
         if name in found.of_role("weight", "state")
     }
     x = np.arange(9.0).reshape(1, 3, 3, 1) if operation == "conv2d" else [[1.0, 2]]
-    inputs = {"prediction": x, "target": x} if found.family == "loss" else {"x": x}
+    inputs = {"prediction": x, "target": x} if found.kind == "loss" else {"x": x}
     return ask(operation, parameters, weights, predict=inputs)
 
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from conformance.adapter import Part
 from conformance.case import MOST_CASES, MOST_PATTERNS, MOST_POINTS, Case, Declaration, TensorSpec
 from conformance.errors import CaseErrors, Place, UsageError
-from conformance.operation import Operation, Parameter, Tensor, operations
+from conformance.operation import Example, Operation, Parameter, Tensor, operations
 from conformance.reading import case_files, load, load_file
 from conformance.reading.nodes import MOST_FAULTS, Faults, Node, read_yaml
 from conformance.schema import schema
@@ -905,7 +905,9 @@ def test_what_is_faulty_itself_causes_no_second_fault(tmp_path: Path) -> None:
 def formula(name: str, family: str, *, differentiable: bool = True, **described: Any) -> Operation:
     tensors = {key: each for key, each in described.items() if isinstance(each, Tensor)}
     parameters = {key: each for key, each in described.items() if isinstance(each, Parameter)}
-    return Operation(name, family, dict, tensors, parameters, "", "", {}, differentiable)
+    results = ("loss",) if family == "loss" else ("y",)
+    example = Example({}, {})
+    return Operation(name, family, dict, tensors, parameters, "", "", example, {}, differentiable, results)
 
 
 def test_operations_of_other_kinds_than_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -915,8 +917,8 @@ def test_operations_of_other_kinds_than_there_are(tmp_path: Path, monkeypatch: p
         formula("loose", "linear", x=Tensor("input", "*batch input"), kernel=Tensor("weight", "input unit", 0)),
     ]
     known = {**operations(), **{each.name: each for each in made}}
-    for module in ("document", "phases", "deviations"):
-        monkeypatch.setattr(f"conformance.reading.{module}.operations", lambda: known)
+    for module in ("operation", "reading.document", "reading.phases", "reading.deviations"):
+        monkeypatch.setattr(f"conformance.{module}.operations", lambda: known)
     text = case(f"name: a\n{PREDICT}\nparameters: {{mode: §1}}\ntrain: §{{x: [1]}}", operation="argmax")
     gradient = "cases[0].train: argmax has no gradient, so it has no train phase"
     check_faults(tmp_path, text, ["cases[0].parameters.mode: expected text, found 1", gradient])

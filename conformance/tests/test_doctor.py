@@ -12,23 +12,20 @@ from click.testing import CliRunner
 from conformance import evaluate
 from conformance.cli import main
 from conformance.doctor import examine
-from conformance.operation import get_operation, operations
-from conformance.smoke import SMOKE
+from conformance.operation import operations
 
 WRONG = str(Path(__file__).parent / "wrong.py")
 MINIATURES = str(Path(__file__).parent / "miniatures.py")
 
 
-@pytest.mark.parametrize("smoke", SMOKE, ids=lambda each: each.operation)
-def test_the_formula_gives_what_anyone_expects(smoke):
-    phase = "train" if get_operation(smoke.operation).family == "optimizer" else "predict"
-    found = evaluate(smoke.operation, {**smoke.tensors, **smoke.inputs}, smoke.parameters, phase)
-    for name, expected in smoke.expected.items():
+@pytest.mark.parametrize("operation", operations().values(), ids=lambda each: each.name)
+def test_the_formula_gives_what_anyone_expects(operation):
+    example = operation.example
+    phase = "train" if operation.kind == "optimizer" else "predict"
+    found = evaluate(operation.name, {**example.tensors, **example.inputs}, example.parameters, phase)
+    for name, expected in example.expected.items():
         np.testing.assert_array_equal(found[name], expected)
 
-
-def test_every_operation_has_its_smoke_task():
-    assert {each.operation for each in SMOKE} == set(operations())
 
 
 @pytest.mark.parametrize(
@@ -70,7 +67,7 @@ def test_the_command_tells_and_exits(tmp_path):
 
     well = doctor("--adapter", "numpy")
     assert well.exit_code == 0
-    assert f"numpy: healthy; {len(SMOKE)} of {len(SMOKE)} operations answer" in well.stdout
+    assert f"numpy: healthy; {len(operations())} of {len(operations())} operations answer" in well.stdout
     ill = doctor("--adapter", f"{WRONG}:Aborts", "--format", "json")
     assert ill.exit_code == 1
     (row,) = json.loads(ill.stdout)["adapters"]

@@ -1,8 +1,7 @@
-"""What an adapter is: how it is asked, how it answers, and how it spells an operation in its framework.
+"""What an adapter is: how it is asked, and how it answers.
 
 An adapter gets a `Task`, drives its framework through it as a user would, and gives back a `Reply` with the traces
-of both phases.  It spells each operation in one function (`Spelling`); the calls it makes are data (`Call`), so that
-the same thing that runs can be printed in a reproduction script.
+of both phases.  How it spells each operation: `conformance.spelling`.
 
 Nothing here imports a framework, or anything but NumPy: a worker in somebody else's environment needs no more.
 """
@@ -12,19 +11,14 @@ from __future__ import annotations
 import importlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
 from conformance.errors import Unsupported
+from conformance.spelling import Array, Parameters, Spellings
 
-Array: TypeAlias = npt.NDArray[Any]
 Arrays: TypeAlias = dict[str, Array]
-Parameters: TypeAlias = Mapping[str, Any]
-"""Canonical parameters: those that the case gives, and the defaults of those without own_default."""
 
 
 MODES = {
@@ -75,11 +69,23 @@ class Task:
     """How the framework is to run its calls, one of `MODES`; empty for the adapter's default."""
     results: tuple[str, ...] = ("y",)
     """The names of what a prediction gives."""
+    optional: tuple[str, ...] = ()
+    """The inputs that may be left out: they come behind the others, and a function takes them by keyword."""
 
     @property
     def inputs(self) -> Arrays:
         """The inputs of the first step, whichever phase comes first: what shapes are read from."""
         return self.train.batches[0] if self.train else self.predict or {}
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """The inputs that are given and that a function takes by keyword, in their order."""
+        return tuple(name for name in self.inputs if name in self.optional)
+
+    def named(self, results: Any) -> dict[str, Any]:
+        """What a framework gives, a tuple if it is several, under the names of the results."""
+        several = results if isinstance(results, (list, tuple)) else (results,)
+        return dict(zip(self.results, several, strict=True))
 
 
 @dataclass(frozen=True)
@@ -114,130 +120,6 @@ class Reply:
     def lacking(self, phase: str) -> str | None:
         """Why nothing came of a phase, if the framework lacks something for it."""
         return (self.untrained if phase == "train" else None) or self.unsupported
-
-
-# --- spelling -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, init=False)
-class Call:
-    """One call of a framework: a dotted name and its arguments; an argument that is None is not passed.
-
-    >>> print(Call("torch.nn.LayerNorm", (3,), eps=None, bias=True))
-    torch.nn.LayerNorm((3,), bias=True)
-    """
-
-    name: str
-    positional: tuple[Any, ...]
-    arguments: Mapping[str, Any]
-
-    def __init__(self, name: str, /, *positional: Any, **arguments: Any) -> None:
-        given = {key: value for key, value in arguments.items() if value is not None}
-        for key, value in (("name", name), ("positional", positional), ("arguments", given)):
-            object.__setattr__(self, key, value)
-
-    def __call__(self, *first: Any) -> Any:
-        """Make the call, with further positional arguments in front."""
-        root, *path = self.name.split(".")
-        target: Any = importlib.import_module(root)
-        for name in path:
-            target = getattr(target, name)
-        return target(*first, *self.positional, **self.arguments)
-
-    def text(self, *first: str) -> str:
-        """The call as it is written in a script."""
-        shown = [*first, *map(repr, self.positional), *(f"{key}={value!r}" for key, value in self.arguments.items())]
-        return f"{self.name}({', '.join(shown)})"
-
-    def __str__(self) -> str:
-        return self.text()
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The order in which a framework keeps the axes of a canonical tensor.
-
-    >>> Layout.of("hwio->oihw").axes
-    (3, 2, 0, 1)
-    """
-
-    axes: tuple[int, ...] = ()
-
-    @classmethod
-    def of(cls, pattern: str) -> Layout:
-        """From the names of the axes, ours and theirs: ``"hwio->oihw"``."""
-        ours, theirs = pattern.split("->")
-        return cls(tuple(ours.index(letter) for letter in theirs))
-
-    @classmethod
-    def moving(cls, sources: Sequence[int], start: int, rank: int) -> Layout:
-        """The axes ``sources`` moved, in their order, so that they begin at ``start``."""
-        rest = [axis for axis in range(rank) if axis not in sources]
-        return cls((*rest[:start], *sources, *rest[start:]))
-
-    def theirs(self, ours: Array) -> Array:
-        return np.ascontiguousarray(np.transpose(ours, self.axes)) if self.axes else ours
-
-    def ours(self, theirs: Array) -> Array:
-        return np.ascontiguousarray(np.transpose(theirs, np.argsort(self.axes))) if self.axes else theirs
-
-
-AS_IS = Layout()
-
-
-@dataclass(frozen=True)
-class Name:
-    """A weight, state or slot as the framework names it, and the layout it keeps it in."""
-
-    name: str
-    layout: Layout = AS_IS
-
-
-@dataclass(frozen=True)
-class Spelling:
-    """How a framework writes an operation.
-
-    ``call`` builds the framework's object (a module, a layer, an optimizer) or names its function; ``tensors`` maps
-    canonical weights, states and slots to the framework's names; ``layout`` is that of the inputs and results;
-    ``reads`` reads a canonical parameter off the object, as the framework holds it; ``fixed`` are tensors that the
-    framework cannot leave out, with the value that makes them inert.
-    """
-
-    call: Call
-    tensors: Mapping[str, Name] = field(default_factory=dict)
-    layout: Layout = AS_IS
-    reads: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
-    fixed: Mapping[str, float] = field(default_factory=dict)
-
-
-Speller: TypeAlias = Callable[[Parameters, Mapping[str, tuple[int, ...]]], Any]
-
-
-class Spellings(dict[str, Speller]):
-    """The spellings of one adapter: a decorator that files each function under its own name, the operation's.
-
-    A speller takes the canonical parameters and the shapes of the task's tensors, and returns what its adapter
-    works with; it raises `Unsupported`, with the reason, for a parameter that its framework lacks.
-    """
-
-    def __call__(self, speller: Speller) -> Speller:
-        self[speller.__name__] = speller
-        return speller
-
-    def spell(self, operation: str, parameters: Parameters, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Any:
-        if operation not in self:
-            raise Unsupported(f"no counterpart of {operation}")
-        return self[operation](parameters, shapes or {})
-
-
-def complement(momentum: float | None) -> float | None:
-    """The opposite convention for a weight: what multiplies the new value instead of the old one."""
-    return None if momentum is None else 1 - momentum
-
-
-def per_step(value: Any, step: int) -> Any:
-    """The value of a parameter at a step (from 1); a list that is too short goes on with its last value."""
-    return value[min(step, len(value)) - 1] if isinstance(value, (list, tuple)) else value
 
 
 # --- the adapter ----------------------------------------------------------------------------------------------------

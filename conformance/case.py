@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -71,6 +71,10 @@ class TensorSpec:
     @property
     def size(self) -> int:
         return math.prod(self.shape)
+
+    def reseeded(self, offset: int) -> TensorSpec:
+        """The same recipe, drawn anew if it is random."""
+        return self if self.seed is None else replace(self, seed=self.seed + offset)
 
     def values(self) -> Floats:
         """The numbers: an array of its own at each call, always the same."""
@@ -176,6 +180,32 @@ class Case:
     references: tuple[str, ...]
     place: Place
     yaml: str
+
+    def reseeded(self, offset: int) -> Case:
+        """The case with its inputs drawn anew, which have no expectations; the same if it draws none."""
+        given = [*self.tensors.values(), *(self.predict.inputs.values() if self.predict else ())]
+        trained = [*(each for batch in self.train.inputs for each in batch.values()), *(self.train.targets or ())] if (
+            self.train) else []  # fmt: skip
+        if not offset or all(each.seed is None for each in (*given, *trained)):
+            return self
+        anew: dict[int, TensorSpec] = {}  # a tensor for all steps stays one
+
+        def drawn(spec: TensorSpec) -> TensorSpec:
+            return anew.setdefault(id(spec), spec.reseeded(offset))
+
+        batches: dict[int, Mapping[str, TensorSpec]] = {}
+
+        def batch(given: Mapping[str, TensorSpec]) -> Mapping[str, TensorSpec]:
+            return batches.setdefault(id(given), {name: drawn(each) for name, each in given.items()})
+
+        train, predict = self.train, self.predict
+        if train:
+            targets = tuple(drawn(each) for each in train.targets) if train.targets else None
+            train = replace(train, inputs=tuple(batch(each) for each in train.inputs), targets=targets, expect={})
+        if predict:
+            predict = PredictPhase(batch(predict.inputs), {})
+        tensors = {name: drawn(each) for name, each in self.tensors.items()}
+        return replace(self, tensors=tensors, train=train, predict=predict)
 
     @property
     def defaults(self) -> tuple[str, ...]:

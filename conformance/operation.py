@@ -193,6 +193,10 @@ class Operation:
         return [name for name in self.of_role("input") if not self.tensors[name].optional]
 
     @property
+    def optional_inputs(self) -> tuple[str, ...]:
+        return tuple(name for name, each in self.tensors.items() if each.optional)
+
+    @property
     def holds_integers(self) -> bool:
         return any(each.integer for each in self.tensors.values())
 

@@ -13,12 +13,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from conformance.adapter import Task, per_step
+from conformance.adapter import Task
 from conformance.arithmetic.bounded import Bounded
 from conformance.arithmetic.gradient import vjp
 from conformance.arithmetic.precision import PRECISIONS, Precision
 from conformance.errors import Undefined, UsageError, nearest
 from conformance.operation import Array, Dialect, Operation, fill, get_operation
+from conformance.spelling import per_step
 
 Trace: TypeAlias = dict[str, Array]
 

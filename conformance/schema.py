@@ -9,7 +9,7 @@ from conformance.adapter import MODES, Part
 from conformance.arithmetic.precision import PRECISIONS
 from conformance.case import DECLARABLE, LARGEST_TENSOR, MOST_AXES, MOST_RULES, MOST_STEPS, TrainPhase
 from conformance.discovery import OWN, adapter_names
-from conformance.operation import Knob, Operation, Parameter, operations, parts
+from conformance.operation import Kind, Knob, Operation, Parameter, operations, parts
 from conformance.reading.deviations import ADDRESS, BANDED, DEVIATION_REQUIRED, NO_REFERENCE, all_parts, part_knobs
 from conformance.reading.document import CASE_NAME
 from conformance.reading.phases import is_own_objective, predicted_names, trained_names
@@ -107,7 +107,7 @@ def _parameters_schema(operation: Operation) -> Schema:
     return {name: _parameter_schema(each) for name, each in operation.parameters.items()}
 
 
-def _part_schema(kind: str) -> Schema:
+def _part_schema(kind: Kind) -> Schema:
     known = parts(kind)
     one = [{**_mapping({name: _mapping(_parameters_schema(each))}, (name,))} for name, each in known.items()]
     return {"anyOf": [{"enum": list(known)}, *one]}

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from conformance.adapter import Array, Task
+from conformance.adapter import Task
+from conformance.spelling import Array
 
 
 def literal(array: Array) -> str:

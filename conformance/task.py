@@ -58,6 +58,7 @@ def task_of(case: Case, precision: str, mode: str = "") -> Task:
         operation=operation.name,
         kind=operation.kind,
         results=operation.results,
+        optional=operation.optional_inputs,
         precision=precision,
         parameters={**structural(operation), **case.parameters},
         tensors={name: rounded(spec, name) for name, spec in case.tensors.items()},

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.adapter import Array
+from conformance.spelling import Array
 
 DTYPES = frozenset(
     ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64")

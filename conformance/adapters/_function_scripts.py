@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from conformance.adapter import Array, Call, Part, Task, per_step
-from conformance.adapters._functions import Backend, Function, Local, Made, ordered
+from conformance.adapter import Part, Task
+from conformance.adapters._functions import Backend, ordered
 from conformance.script import Script, literal
+from conformance.spelling import Array, ByName, Call, Function, Local, Made, functions_of, per_step, taking
 
 
 def written(call: Call, *first: str) -> str:
@@ -17,6 +18,8 @@ def written(call: Call, *first: str) -> str:
 
 def partial(call: Call) -> str:
     """A function with its arguments but not its inputs, as a script writes it."""
+    if isinstance(call, ByName):
+        return f"partial(by_name, {partial(call.call)}, {call.names})"
     if isinstance(call, Made):
         return str(call)
     arguments = [f"{name}={value!r}" for name, value in call.arguments.items()]
@@ -85,10 +88,9 @@ def trained_script(
     optimizer: WrittenOptimizer = NO_OPTIMIZER,
 ) -> None:
     """Write what `Trained` does; the strings say how the adapter's framework makes these things."""
-    train = spelling.train or spelling.call
-    calls = [train, spelling.call] if task.train else [spelling.call]
-    helpers = spelling.helpers if task.train else ()
-    script.functions(*dict.fromkeys([*helpers, *(each.function for each in calls if isinstance(each, Local))]))
+    train, predict = taking(spelling.training, task.keywords), taking(spelling.call, task.keywords)
+    needed = [each for call in ([train] if task.train else []) + [predict] for each in functions_of(call)]
+    script.functions(*dict.fromkeys(needed))
     script.line(_compiled(script, backend, task), "weights = {")
     for name, value in task.tensors.items():
         script.line(f"    {name!r}: {variable(backend, value, name, name not in spelling.states)},")
@@ -99,11 +101,10 @@ def trained_script(
         _loop(script, backend, task, train, trained, loss, optimizer if trained else NO_OPTIMIZER)
     if task.predict is not None:
         script.functions(backend.build_predict)
-        inputs = ", ".join(tensor(backend, each) for each in ordered(task.predict).values())
-        script.line(
-            "", f"predict = build_predict({partial(spelling.call)}, weights, compiled)", f"y = predict({inputs})"
-        )
-        script.line("print('predict', np.asarray(y), sep='\\n')")
+        inputs = ", ".join(tensor(backend, each) for each in ordered(task, task.predict).values())
+        script.line("", f"predict = build_predict({partial(predict)}, weights, compiled)", f"y = predict({inputs})")
+        several = len(task.results) > 1
+        script.line(f"print('predict', {'*map(np.asarray, y)' if several else 'np.asarray(y)'}, sep='\\n')")
 
 
 def _loop(
@@ -116,7 +117,7 @@ def _loop(
     optimizer: WrittenOptimizer,
 ) -> None:
     assert task.train is not None
-    batches = [ordered(each) for each in task.train.batches]
+    batches = [ordered(task, each) for each in task.train.batches]
     script.line(f"loss = {loss}", *optimizer.before, f"optimizer = {optimizer.made}")
     if optimizer.prepared:
         script.line(optimizer.prepared.format(variables=f"[weights[name] for name in {list(trained)}]"))
@@ -127,8 +128,8 @@ def _loop(
     script.line("for number, (inputs, target, rate) in enumerate(zip(batches, targets, rates)):", *optimizer.in_loop)
     script.block(f"""
             y, value, gradients = step(inputs, target)
-            print(f"step {{number + 1}}: loss", np.asarray(value))
-        print("y", np.asarray(y), sep="\\n")
+            print(f"step {{number + 1}}: loss", {"value" if len(task.results) > 1 else "np.asarray(value)"})
+        print("y", {"*map(np.asarray, y)" if len(task.results) > 1 else "np.asarray(y)"}, sep="\\n")
         for name, gradient in zip({[*batches[0], *trained]}, gradients):
             print(f"gradient of {{name}}", None if gradient is None else np.asarray(gradient), sep="\\n")
         for name, weight in weights.items():

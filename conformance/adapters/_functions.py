@@ -6,18 +6,15 @@ once for each library that differentiates it: `Backend`.
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from conformance.adapter import Array, Arrays, Call, Part, Session, Spelling, Task, per_step
+from conformance.adapter import Arrays, Part, Session, Task
 from conformance.errors import Unsupported
-
-Shapes = Mapping[str, tuple[int, ...]]
+from conformance.spelling import Array, Call, Function, Shapes, Spelling, per_step, taking
 
 
 def array(tensor: Any) -> Array:
@@ -33,49 +30,6 @@ def shapes(task: Task) -> Shapes:
 def parts(task: Task) -> tuple[Part | None, Part | None]:
     """The loss and the optimizer of the train phase, if there are any."""
     return (task.train.loss, task.train.optimizer) if task.train else (None, None)
-
-
-def default(function: Callable[..., Any], name: str) -> Any:
-    """The framework's own default for an argument."""
-    return inspect.signature(function).parameters[name].default
-
-
-# --- spelling -------------------------------------------------------------------------------------------------------
-
-
-class Local(Call):
-    """A call of one of the adapter's own functions, which a script takes over as it stands."""
-
-    def __init__(self, function: Callable[..., Any], **arguments: Any) -> None:
-        super().__init__(function.__name__, **arguments)
-        object.__setattr__(self, "function", function)
-
-    function: Callable[..., Any]
-
-    def __call__(self, *first: Any, **weights: Any) -> Any:
-        return self.function(*first, **weights, **self.arguments)
-
-
-class Made(Call):
-    """A call that makes the function: of an object that is itself callable, as a Keras loss is."""
-
-    def __call__(self, *first: Any) -> Any:
-        return super().__call__()(*first)
-
-
-@dataclass(frozen=True)
-class Function(Spelling):
-    """A spelling by functions: ``call`` predicts, and trains too if ``train`` is not given.
-
-    ``states`` are the tensors that the training function updates itself, ``helpers`` further functions that it calls;
-    ``untrained`` says why the operation cannot be trained with these parameters, if so.  ``reads`` read from ``train``
-    if there is one, else from ``call``.
-    """
-
-    train: Call | None = None
-    states: Sequence[str] = ()
-    helpers: Sequence[Callable[..., Any]] = ()
-    untrained: str = ""
 
 
 # --- the library that differentiates --------------------------------------------------------------------------------
@@ -118,9 +72,9 @@ class Backend(ABC):
     build_update: Callable[[Any, Any, Any], Any]
     """A step of an optimizer, from the optimizer, its variable and ``compiled``: a function of the gradient."""
 
-    build_model: Callable[[Any, Any, Any], Any]
-    """A Keras model, from its one layer, the shape of the input and whether it learns; its logs hand out, as "seen",
-    what a step of ``build_step`` returns."""
+    build_model: Callable[[Any, Any, Any, Any], Any]
+    """A Keras model, from its one layer, the shape and format of the input and whether it learns; its logs hand out,
+    as "seen", what a step of ``build_step`` returns."""
 
     @abstractmethod
     def start(self, threads: int) -> None:
@@ -192,9 +146,9 @@ class Optimizer(ABC):
 # --- the sessions ---------------------------------------------------------------------------------------------------
 
 
-def ordered(inputs: Arrays) -> Arrays:
-    """The inputs as TensorFlow and Keras take them: of a loss, the target first."""
-    return {name: inputs[name] for name in sorted(inputs, key="target".__ne__)}
+def ordered(task: Task, inputs: Arrays) -> Arrays:
+    """The inputs as TensorFlow and Keras take them: of a loss, the target first; those by keyword last."""
+    return {name: inputs[name] for name in sorted(inputs, key=lambda name: (name in task.keywords, name != "target"))}
 
 
 class Trained(Session):
@@ -206,7 +160,7 @@ class Trained(Session):
         if task.train and spelling.untrained:
             raise Unsupported(spelling.untrained)
         self.task, self.backend, self.spelling, self.loss = task, backend, spelling, loss
-        self.parameters = {name: read(spelling.train or spelling.call) for name, read in spelling.reads.items()}
+        self.parameters = {name: read(spelling.training) for name, read in spelling.reads.items()}
         self.weights = {
             name: backend.variable(str(value.dtype), name, name not in spelling.states)(value)
             for name, value in task.tensors.items()
@@ -216,7 +170,7 @@ class Trained(Session):
         if self.optimizer:
             self.optimizer.prepare([self.weights[name] for name in self.trained])
         self.train_step = backend.build_step(
-            (spelling.train if task.train else None) or spelling.call,
+            taking(spelling.training if task.train else spelling.call, task.keywords),
             self.weights,
             loss,
             self.optimizer and self.optimizer.made,
@@ -224,12 +178,12 @@ class Trained(Session):
         )
 
     def _results(self, y: Any) -> Arrays:
-        return {"loss" if self.task.kind == "loss" else "y": array(y)}
+        return {name: array(each) for name, each in self.task.named(y).items()}
 
     def step(self, number: int) -> Arrays:
         train = self.task.train
         assert train is not None
-        batch = ordered(train.batches[number - 1])
+        batch = ordered(self.task, train.batches[number - 1])
         target = self.backend.tensor(train.targets[number - 1]) if train.targets else None
         if self.optimizer:
             self.optimizer.begin(number)
@@ -247,8 +201,9 @@ class Trained(Session):
         return trace
 
     def predict(self) -> Arrays:
-        inputs = [self.backend.tensor(each) for each in ordered(self.task.predict or {}).values()]
-        predict = self.backend.build_predict(self.spelling.call, self.weights, self.backend.compiled(self.task))
+        inputs = [self.backend.tensor(each) for each in ordered(self.task, self.task.predict or {}).values()]
+        forward = taking(self.spelling.call, self.task.keywords)
+        predict = self.backend.build_predict(forward, self.weights, self.backend.compiled(self.task))
         return self._results(predict(*inputs))
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from conformance.adapter import Call, lazy
-from conformance.adapters._functions import Backend, Local, eagerly
+from conformance.adapter import lazy
+from conformance.adapters._functions import Backend, eagerly
 from conformance.adapters.jax import Jax
+from conformance.spelling import Call, Local
 
 if TYPE_CHECKING:
     import jax
@@ -27,11 +28,12 @@ def build_step(forward: Any, weights: Any, loss: Any, optimizer: Any, compiled: 
         mapping = zip([*trained, *states], [*values, *held], strict=True)
         with keras.StatelessScope(state_mapping=mapping) as scope:
             y = forward(*inputs, **weights)
-            value = y.sum() if loss is None else loss(target, y)
+            several = y if isinstance(y, (list, tuple)) else [y]
+            value = sum(each.sum() for each in several) if loss is None else loss(target, y)
         return value, (y, [scope.get_current_value(each) for each in states])
 
     def stateless_step(values: Any, held: Any, kept: Any, inputs: Any, target: Any) -> Any:
-        gradient = jax.value_and_grad(objective, argnums=(0, 1), has_aux=True)
+        gradient = jax.value_and_grad(objective, argnums=(0, 1), has_aux=True, allow_int=True)
         (value, (y, held)), (of_inputs, of_values) = gradient(inputs, values, held, target)
         if optimizer is not None:
             values, kept = optimizer.stateless_apply(kept, of_values, values)
@@ -70,7 +72,7 @@ def build_update(optimizer: Any, variable: Any, compiled: Any) -> Any:
     return update
 
 
-def build_model(layer: Any, shape: Any, learns: bool) -> Any:
+def build_model(layer: Any, shape: Any, dtype: str, learns: bool) -> Any:
     """A model of one layer, with the training step of the Keras guide, which also hands out what it saw."""
 
     class Model(keras.Sequential):  # type: ignore[misc]
@@ -82,15 +84,14 @@ def build_model(layer: Any, shape: Any, learns: bool) -> Any:
         def train_step(self, state: Any, data: Any) -> Any:
             trained, states, slots, metrics = state
             x, target, _ = keras.utils.unpack_x_y_sample_weight(data)
-            gradient = jax.value_and_grad(self.compute_loss_and_updates, argnums=(2, 0), has_aux=True)
+            objective = self.compute_loss_and_updates
+            gradient = jax.value_and_grad(objective, argnums=(2, 0), has_aux=True, allow_int=True)
             (loss, (y, states)), (of_x, gradients) = gradient(trained, states, x, target)
             if learns:
                 trained, slots = self.optimizer.stateless_apply(slots, gradients, trained)
             return {"seen": (y, loss, [of_x, *gradients])}, (trained, states, slots, metrics)
 
-    model = Model([layer])
-    model.build(shape)
-    return model
+    return Model([keras.Input(batch_shape=shape, dtype=dtype), layer])
 
 
 # --- the backend ----------------------------------------------------------------------------------------------------

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from conformance.adapter import Call, lazy
-from conformance.adapters._functions import XLA_FLAGS, Backend, Local, eagerly
+from conformance.adapter import lazy
+from conformance.adapters._functions import XLA_FLAGS, Backend, eagerly
+from conformance.spelling import Call, Local
 
 if TYPE_CHECKING:
     import keras
@@ -23,7 +24,7 @@ def build_step(forward: Any, weights: Any, loss: Any, optimizer: Any, compiled: 
 
     def step(inputs: Any, target: Any) -> Any:
         with tf.GradientTape() as tape:
-            tape.watch(inputs)
+            tape.watch([each for each in inputs if each.dtype.is_floating])
             y = forward(*inputs, **weights)
             value = y if loss is None else loss(target, y)
         gradients = tape.gradient(value, [*inputs, *trained])
@@ -45,14 +46,15 @@ def build_update(optimizer: Any, variable: Any, compiled: Any) -> Any:
     return compiled(update)
 
 
-def build_model(layer: Any, shape: Any, learns: bool) -> Any:
+def build_model(layer: Any, shape: Any, dtype: str, learns: bool) -> Any:
     """A model of one layer, with the training step of the Keras guide, which also hands out what it saw."""
 
     class Model(keras.Sequential):  # type: ignore[misc]
         def train_step(self, data: Any) -> Any:
             x, target, _ = keras.utils.unpack_x_y_sample_weight(data)
             with tf.GradientTape() as tape:
-                tape.watch(x)
+                if x.dtype.is_floating:
+                    tape.watch(x)
                 y = self(x, training=True)
                 loss = y if target is None else self.compute_loss(x=x, y=target, y_pred=y)
             gradients = tape.gradient(loss, [x, *self.trainable_variables])
@@ -60,9 +62,7 @@ def build_model(layer: Any, shape: Any, learns: bool) -> Any:
                 self.optimizer.apply(gradients[1:], self.trainable_variables)
             return {"seen": (y, loss, gradients)}
 
-    model = Model([layer])
-    model.build(shape)
-    return model
+    return Model([keras.Input(batch_shape=shape, dtype=dtype), layer])
 
 
 # --- the backend ----------------------------------------------------------------------------------------------------

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from conformance.adapter import Call, Task, lazy
-from conformance.adapters._functions import Backend, Local, eagerly
+from conformance.adapter import Task, lazy
+from conformance.adapters._functions import Backend, eagerly
 from conformance.adapters.torch import Torch
+from conformance.spelling import Call, Local
 
 if TYPE_CHECKING:
     import keras
@@ -24,15 +25,24 @@ def build_step(forward: Any, weights: Any, loss: Any, optimizer: Any, compiled: 
 
     def step(inputs: Any, target: Any) -> Any:
         y = forward(*inputs, **weights)
-        value = y.sum() if loss is None else loss(target, y)
-        gradients = torch.autograd.grad(value, [*inputs, *(each.value for each in trained)], allow_unused=True)
+        several = y if isinstance(y, (list, tuple)) else [y]
+        value = sum(each.sum() for each in several) if loss is None else loss(target, y)
+        real = [each for each in inputs if each.requires_grad]
+        found = torch.autograd.grad(value, [*real, *(each.value for each in trained)], allow_unused=True)
         if optimizer is not None:
             with torch.no_grad():
-                optimizer.apply(gradients[len(inputs) :], trained)
-        return y.detach(), value.detach(), gradients
+                optimizer.apply(found[len(real) :], trained)
+        of_inputs = iter(found)
+        gradients = [next(of_inputs) if each.requires_grad else None for each in inputs]
+        results = [each.detach() for each in several]
+        return results if len(results) > 1 else results[0], value.detach(), [*gradients, *found[len(real) :]]
 
     compiled_step = compiled(step)
-    return lambda inputs, target: compiled_step([each.detach().requires_grad_() for each in inputs], target)
+
+    def differentiable(each: Any) -> Any:
+        return each.detach().requires_grad_() if each.is_floating_point() else each
+
+    return lambda inputs, target: compiled_step([differentiable(each) for each in inputs], target)
 
 
 def build_predict(forward: Any, weights: Any, compiled: Any) -> Any:
@@ -51,13 +61,13 @@ def build_update(optimizer: Any, variable: Any, compiled: Any) -> Any:
     return compiled(update)
 
 
-def build_model(layer: Any, shape: Any, learns: bool) -> Any:
+def build_model(layer: Any, shape: Any, dtype: str, learns: bool) -> Any:
     """A model of one layer, with the training step of the Keras guide, which also hands out what it saw."""
 
     class Model(keras.Sequential):  # type: ignore[misc]
         def train_step(self, data: Any) -> Any:
             x, target, _ = keras.utils.unpack_x_y_sample_weight(data)
-            x = x.detach().requires_grad_()
+            x = x.detach().requires_grad_() if x.is_floating_point() else x
             self.zero_grad()
             y = self(x, training=True)
             loss = y.sum() if target is None else self.compute_loss(x=x, y=target, y_pred=y)
@@ -68,9 +78,7 @@ def build_model(layer: Any, shape: Any, learns: bool) -> Any:
                     self.optimizer.apply(gradients, self.trainable_variables)
             return {"seen": (y.detach(), loss.detach(), [x.grad, *gradients])}
 
-    model = Model([layer])
-    model.build(shape)
-    return model
+    return Model([keras.Input(batch_shape=shape, dtype=dtype), layer])
 
 
 # --- the backend ----------------------------------------------------------------------------------------------------

@@ -5,9 +5,10 @@ The modes are xla, the step in ``jax.jit``, and eager; xla is the default, for i
 
 from __future__ import annotations
 
-from conformance.adapter import Spellings
 from conformance.adapters._on_jax import OnJax
-from conformance.adapters.keras_ops import KerasOps, convolution
+from conformance.adapters.keras_ops import KerasOps
+from conformance.adapters.keras_ops.convolution import convolution
+from conformance.spelling import Spellings
 
 
 class KerasOpsJax(KerasOps):

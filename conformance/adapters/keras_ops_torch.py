@@ -5,9 +5,10 @@ The modes are eager (the default) and graph, the step in ``torch.compile``, whic
 
 from __future__ import annotations
 
-from conformance.adapter import Spellings
 from conformance.adapters._on_torch import OnTorch
-from conformance.adapters.keras_ops import KerasOps, convolution
+from conformance.adapters.keras_ops import KerasOps
+from conformance.adapters.keras_ops.convolution import convolution
+from conformance.spelling import Spellings
 
 
 class KerasOpsTorch(KerasOps):

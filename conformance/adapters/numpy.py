@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from conformance.adapter import Adapter, Arrays, Session, Spellings, Task
+from conformance.adapter import Adapter, Arrays, Session, Task
 from conformance.operation import get_operation, operations
 from conformance.oracle import Oracle, plain
 from conformance.script import Script, literal
+from conformance.spelling import Spellings
 
 
 class _Run(Session):

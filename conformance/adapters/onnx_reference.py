@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.adapter import Task, lazy
 from conformance.adapters._onnx import OnnxAdapter
-from conformance.adapters._onnx_nodes import OPSETS
+from conformance.adapters._onnx._nodes import OPSETS
 from conformance.script import Script
 
 if TYPE_CHECKING:

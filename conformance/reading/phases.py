@@ -10,7 +10,7 @@ from typing import Any
 from conformance.adapter import Part
 from conformance.case import LARGEST_TENSOR, MOST_STEPS, PredictPhase, Printed, TensorSpec, TrainPhase
 from conformance.errors import nearest
-from conformance.operation import Operation, Shape, Sizes, operations, parts
+from conformance.operation import Kind, Operation, Shape, Sizes, operations, parts
 from conformance.reading.entry import Entry, read_optional
 from conformance.reading.nodes import Spot, shorten
 from conformance.reading.parameters import point_text, read_parameters
@@ -99,7 +99,7 @@ def _targets(spot: Spot, steps: int, loss: Part | None) -> tuple[TensorSpec, ...
     return tuple(targets) if len(targets) == steps else tuple(targets) * steps
 
 
-def _part(spot: Spot, kind: str, steps: int) -> Part:
+def _part(spot: Spot, kind: Kind, steps: int) -> Part:
     """A loss or an optimizer: its name, or a mapping of its name to its parameters."""
     known = parts(kind)
     value = spot.node.value

@@ -23,8 +23,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from conformance.adapter import Array, Task
+from conformance.adapter import Task
 from conformance.connection import Connection
+from conformance.spelling import Array
 
 Arrays: TypeAlias = Mapping[str, Array]
 ECHO = f"{Path(__file__).with_name('miniatures.py')}:Echo"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from conformance.adapter import Adapter, Arrays, Call, Parameters, Session, Spellings, Task
+from conformance.adapter import Adapter, Arrays, Session, Task
 from conformance.errors import Unsupported
 from conformance.script import Script
+from conformance.spelling import Call, Parameters, Spellings
 
 spellings = Spellings()
 

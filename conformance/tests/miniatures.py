@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from conformance import messages, wire
-from conformance.adapter import Adapter, Array, Arrays, Reply, Session, Spellings, Task
+from conformance.adapter import Adapter, Arrays, Reply, Session, Task
+from conformance.spelling import Array, Spellings
 
 LINE = b"0123456789abcdef" * 4 + b"\n"
 ANSWERS = int(sys.argv[-2]) if sys.argv[-2:-1] and sys.argv[-2].isdigit() else -1

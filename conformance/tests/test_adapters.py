@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance.adapter import Adapter, Array, Arrays, Part, Reply, Task, Train
+from conformance.adapter import Adapter, Arrays, Part, Reply, Task, Train
 from conformance.connection import Connection
 from conformance.discovery import adapter_names, get_adapter
 from conformance.errors import WorkerMissing
 from conformance.operation import get_operation
+from conformance.spelling import Array
 from conformance.task import differentiated, structural, supporting
 
 FRAMEWORKS = tuple(name for name in adapter_names() if name != "numpy")

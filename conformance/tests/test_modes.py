@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance.adapter import Adapter, Arrays, Session, Spellings, Task
+from conformance.adapter import Adapter, Arrays, Session, Task
 from conformance.case import Case, Declaration
 from conformance.errors import Unsupported
 from conformance.outcome import Trial, outcomes
@@ -17,6 +17,7 @@ from conformance.reading import load
 from conformance.results import Header, Outcome
 from conformance.runfile import Journal
 from conformance.runner import Runner
+from conformance.spelling import Spellings
 from conformance.task import task_of
 from conformance.tests.test_verdict import declaring
 

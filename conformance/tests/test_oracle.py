@@ -63,7 +63,7 @@ def test_float64_is_within_its_own_bound_of_fifty_digits(name, dialect, training
 def test_gradient_is_within_its_own_bound_of_a_difference_quotient_in_fifty_digits(name):
     operation = get_operation(name)
     tensors, parameters = draw(name, 7)
-    result = "loss" if operation.family == "loss" else "y"
+    result = operation.objective[0]
     shape = evaluate(name, tensors, parameters, "train")[result].shape
     cotangent = np.random.default_rng(1).normal(size=shape)
     values, bounds = evaluate(name, {**tensors, f"{result}.gradient": cotangent}, parameters, "train", bound=True)

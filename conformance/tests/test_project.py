@@ -135,12 +135,14 @@ def test_the_declaration_of_the_readme_fits_its_cases(mine):
 ADDED = """
 import sys, textwrap
 from pathlib import Path
+from conformance.adapters.torch import activation as spelled
 from conformance.adapters import torch
 from conformance.operations import activation
 from conformance.operation import operations
 formula, spelling, cases = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 exec(compile(formula.read_text(), str(formula), "exec"), vars(activation))
-exec(compile(spelling.read_text(), str(spelling), "exec"), vars(torch))
+exec(compile(spelling.read_text(), str(spelling), "exec"), vars(spelled))
+torch.spellings.update(spelled.spellings)
 from conformance.outcome import Trial, outcomes
 from conformance.task import load_valid, task_of
 from conformance.power import blind_spots
@@ -158,7 +160,7 @@ for case in found:
 
 @pytest.mark.slow
 def test_the_operation_that_contributing_adds(tmp_path):
-    formula, spelling = blocks(CONTRIBUTING, "python")
+    formula, spelling, *_ = blocks(CONTRIBUTING, "python")
     cases = blocks(CONTRIBUTING, "yaml")[0]
     for name, text in (("formula.py", formula), ("spelling.py", spelling), ("silu.yaml", cases), ("add.py", ADDED)):
         (tmp_path / name).write_text(text)

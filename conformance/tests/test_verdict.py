@@ -18,7 +18,7 @@ from conformance.outcome import Trial, outcomes, together
 from conformance.reading import load
 from conformance.replay import Replay
 from conformance.task import phases, task_of
-from conformance.tests.samples import BOTH, computed, random_task
+from conformance.tests.samples import BOTH, as_held, computed, random_task
 from conformance.verdict import judge
 
 CASES = Path(__file__).parents[2] / "cases"
@@ -40,10 +40,7 @@ def undeclared(case):
 
 
 def with_defaults(case, precision):
-    """The task as an adapter holds it whose defaults are the formula's."""
-    task = task_of(case, precision)
-    own = {name: each.default for name, each in case.operation.parameters.items()}
-    return replace(task, parameters={**own, **task.parameters})
+    return as_held(task_of(case, precision))
 
 
 def planted(case, dialect, precisions):

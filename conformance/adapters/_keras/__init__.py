@@ -8,31 +8,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from conformance.adapter import (
-    Adapter,
-    Arrays,
-    Call,
-    Name,
-    Parameters,
-    Part,
-    Spelling,
-    Spellings,
-    Task,
-    lazy,
-    per_step,
-)
+from conformance.adapter import Adapter, Arrays, Part, Task, lazy
 from conformance.adapters import _functions as functions
 from conformance.adapters._function_scripts import NO_OPTIMIZER, WrittenOptimizer
-from conformance.adapters._functions import Backend, Shapes
+from conformance.adapters._functions import Backend
 from conformance.errors import Unsupported
 from conformance.script import Script
+from conformance.spelling import Call, Function, Parameters, Spelling, spellings_of
 
 if TYPE_CHECKING:
     import keras
 else:
     keras = lazy("keras")
 
-spellings = Spellings()
+spellings = spellings_of(__name__)
 """The losses and optimizers."""
 
 
@@ -64,64 +53,6 @@ def refuse_strided_dilation(p: Parameters, name: str) -> None:
         raise Unsupported(f"{name} has no strides > 1 together with dilation_rate > 1")
 
 
-# --- how Keras spells a loss and an optimizer -----------------------------------------------------------------------
-
-
-REDUCTIONS = {"mean": "sum_over_batch_size", "sum": "sum", "none": "none"}
-
-
-@spellings
-def mean_squared_error(p: Parameters, shapes: Shapes) -> Spelling:
-    return Spelling(Call("keras.losses.MeanSquaredError", reduction=REDUCTIONS[p["reduction"]]))
-
-
-def _number(value: Any) -> float | None:
-    """Keras refuses the integers 0 and 1 for a learning rate or a momentum."""
-    return None if value is None else float(value)
-
-
-@spellings
-def sgd(p: Parameters, shapes: Shapes) -> Spelling:
-    if p["dampening"]:
-        raise Unsupported("keras.optimizers.SGD has no dampening")
-    return Spelling(
-        Call(
-            "keras.optimizers.SGD",
-            learning_rate=_number(per_step(p.get("learning_rate"), 1)),
-            momentum=_number(p["momentum"]),
-            nesterov=p["nesterov"],
-            weight_decay=p["weight_decay"] or None,
-        ),
-        tensors={"velocity": Name("momentum")},
-        reads={"learning_rate": _learning_rate},
-    )
-
-
-@spellings
-def adam(p: Parameters, shapes: Shapes) -> Spelling:
-    return Spelling(
-        Call(
-            "keras.optimizers.Adam",
-            learning_rate=_number(per_step(p.get("learning_rate"), 1)),
-            beta_1=p.get("beta_1"),
-            beta_2=p.get("beta_2"),
-            epsilon=p.get("epsilon"),
-            weight_decay=p["weight_decay"] or None,
-        ),
-        tensors={"first_moment": Name("momentum"), "second_moment": Name("velocity")},
-        reads={
-            "learning_rate": _learning_rate,
-            "beta_1": lambda optimizer: optimizer.beta_1,
-            "beta_2": lambda optimizer: optimizer.beta_2,
-            "epsilon": lambda optimizer: optimizer.epsilon,
-        },
-    )
-
-
-def _learning_rate(optimizer: Any) -> float:
-    return float(functions.array(optimizer.learning_rate))
-
-
 # --- optimizers -------------------------------------------------------------------------------------------------------
 
 
@@ -148,7 +79,12 @@ class Optimizer(functions.Optimizer):
 
 def loss_of(part: Part | None) -> Call | None:
     """The loss of a train phase: the call that makes it."""
-    return spellings.spell(part.operation, part.parameters).call if part else None
+    if part is None:
+        return None
+    spelling: Spelling = spellings.spell(part.operation, part.parameters)
+    if isinstance(spelling, Function):
+        raise Unsupported(f"Keras has no object for the loss {part.operation}")
+    return spelling.call
 
 
 def optimizer_of(part: Part | None, precision: str) -> Optimizer | None:

@@ -13,38 +13,39 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conformance.adapter import AS_IS, Adapter, Array, Arrays, Call, Parameters, Session, Task, lazy, per_step
-from conformance.adapters._onnx_nodes import OPSETS, TRAINING, Graph, node, renewed, spellings
+from conformance.adapter import Adapter, Arrays, Session, Task, lazy
+from conformance.adapters._onnx._nodes import OPSETS, TRAINING, Graph, node, renewed
 from conformance.errors import Unsupported
 from conformance.script import Script, literal
+from conformance.spelling import AS_IS, Array, Call, Parameters, per_step, spellings_of
 
 if TYPE_CHECKING:
     import onnx
 else:
     onnx = lazy("onnx")
 
+spellings = spellings_of(__name__)
 NO_GRADIENT = f"no kernel of {TRAINING}.Gradient"
 
 
 # --- what a user writes; these functions stand in the reproduction script as they are -------------------------------
 
 
-def build(nodes: Any, inputs: Any, weights: Any, results: Any) -> Any:
-    """A model of these nodes, checked. Of the results the shapes are given, None for a size that is left open."""
+def build(nodes: Any, inputs: Any, weights: Any, results: Any, dtype: Any) -> Any:
+    """A model of these nodes, checked. Shapes of results are given or inferred; None is a size that is left open."""
 
     def described(name: Any, dtype: Any, shape: Any) -> Any:
         return onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(dtype), shape)
 
-    dtype = next(iter(inputs.values())).dtype
     graph = onnx.helper.make_graph(
         nodes,
         "model",
         [described(name, each.dtype, each.shape) for name, each in inputs.items()],
-        [described(name, dtype, shape) for name, shape in results.items()],
+        [described(name, np.dtype(dtype), shape) for name, shape in results.items()],
         [onnx.numpy_helper.from_array(each, name) for name, each in weights.items()],
     )
     opsets = [onnx.helper.make_opsetid(each, OPSETS[each]) for each in sorted({each.domain for each in nodes})]
-    model = onnx.helper.make_model_gen_version(graph, opset_imports=opsets)
+    model = onnx.shape_inference.infer_shapes(onnx.helper.make_model_gen_version(graph, opset_imports=opsets))
     onnx.checker.check_model(model, full_check=True)
     return model
 
@@ -64,10 +65,11 @@ class Model:
     nodes: Sequence[Call]
     inputs: Arrays
     weights: Arrays
-    results: Mapping[str, Sequence[int | None]]
+    results: Mapping[str, Sequence[int | None] | None]
+    dtype: str
 
     def built(self) -> Any:
-        return build([each() for each in self.nodes], self.inputs, self.weights, self.results)
+        return build([each() for each in self.nodes], self.inputs, self.weights, self.results, self.dtype)
 
 
 class Evaluated(Session):
@@ -94,7 +96,7 @@ class Evaluated(Session):
         return self._ours(run(self.adapter.prepare(model.built()), model.inputs, model.results))
 
     def _ours(self, results: Arrays) -> Arrays:
-        return {name: self.graph.layout.ours(each) if name == "y" else each for name, each in results.items()}
+        return {name: self.graph.layout_of(name).ours(each) for name, each in results.items()}
 
 
 def spelled(task: Task) -> Graph:
@@ -121,12 +123,12 @@ def states_of(task: Task, graph: Graph) -> list[str]:
 def fed(task: Task, graph: Graph, number: int) -> Arrays:
     """What a step of training is fed beside the states."""
     assert task.train is not None
-    batch = {name: graph.layout.theirs(each) for name, each in task.train.batches[number - 1].items()}
+    batch = {name: graph.layout_of(name).theirs(each) for name, each in task.train.batches[number - 1].items()}
     if task.kind == "optimizer":
         rate = np.array(per_step(task.parameters["learning_rate"], number), task.precision)
         return {"learning_rate": rate, "iterations": np.array(number - 1), **batch}  # as ONNX documents: 0 at first
     if task.train.targets:
-        batch["target"] = graph.layout.theirs(task.train.targets[number - 1])
+        batch["target"] = graph.layout_of("y").theirs(task.train.targets[number - 1])
     return batch
 
 
@@ -139,7 +141,7 @@ def training_model(task: Task, graph: Graph) -> Model:
     if not graph.training or (train.optimizer and trained):
         raise Unsupported(f"{NO_GRADIENT}, so nothing trains {' and '.join(trained) or task.operation}")
     nodes, inputs = list(graph.training), fed(task, graph, 1)
-    results: dict[str, Sequence[int | None]] = {}
+    results: dict[str, Sequence[int | None] | None] = {}
     if "y" in nodes[0].positional[2]:
         results["y"] = [None] * inputs["x"].ndim
     if train.loss:
@@ -148,16 +150,14 @@ def training_model(task: Task, graph: Graph) -> Model:
         results["loss"] = _loss_shape(train.loss.parameters, inputs["target"])
     results |= {renewed(name): list(weights[name].shape) for name in states}
     inputs |= {name: weights.pop(name) for name in states}
-    return Model(nodes, inputs, weights, results)
+    return Model(nodes, inputs, weights, results, task.precision)
 
 
 def predicting_model(task: Task, graph: Graph, weights: Arrays) -> Model:
     if not graph.nodes:
         raise Unsupported("an optimizer has no predict phase")
-    inputs = {name: graph.layout.theirs(each) for name, each in (task.predict or {}).items()}
-    first = next(iter(inputs.values()))
-    shape = _loss_shape(task.parameters, first) if task.kind == "loss" else [None] * first.ndim
-    return Model(graph.nodes, inputs, weights, {"loss" if task.kind == "loss" else "y": shape})
+    inputs = {name: graph.layout_of(name).theirs(each) for name, each in (task.predict or {}).items()}
+    return Model(graph.nodes, inputs, weights, dict.fromkeys(task.results), task.precision)
 
 
 def _loss_shape(parameters: Parameters, elements: Array) -> Sequence[int | None]:
@@ -186,7 +186,7 @@ class OnnxAdapter(Adapter):
     def script(self, task: Task) -> str:
         script, graph = self.begun_script(task), spelled(task)
         script.functions(build, run)
-        script.line(f"OPSETS = {OPSETS}")
+        script.line(f"OPSETS = {OPSETS}", f"dtype = {task.precision!r}")
         weights = weights_of(task, graph)
         script.line("weights = {", *(f"    {name!r}: {literal(each)}," for name, each in weights.items()), "}")
         if task.train:
@@ -222,7 +222,7 @@ def _training_script(script: Script, task: Task, graph: Graph) -> None:
 
 def _model_lines(script: Script, model: Model, inputs: str, weights: str) -> None:
     script.line("nodes = [", *(f"    {each}," for each in model.nodes), "]", f"results = {dict(model.results)}")
-    script.line(f"model = build(nodes, {inputs}, {weights}, results)")
+    script.line(f"model = build(nodes, {inputs}, {weights}, results, dtype)")
 
 
 def _dictionary(arrays: Arrays) -> str:

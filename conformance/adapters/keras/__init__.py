@@ -7,104 +7,20 @@ task.  Over the catalogue, training of 100 steps included, that is 9 seconds aga
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from operator import attrgetter
+from typing import ClassVar
 
-from conformance.adapter import Arrays, Call, Parameters, Part, Session, Spelling, Spellings, Task, lazy
+from conformance.adapter import Arrays, Part, Session, Task
 from conformance.adapters import _function_scripts as write
 from conformance.adapters import _functions as functions
 from conformance.adapters import _keras as base
-from conformance.adapters._functions import Backend, Function, Local, Made, Shapes
+from conformance.adapters._functions import Backend
 from conformance.adapters._on_tensorflow import OnTensorFlow
 from conformance.errors import Unsupported
 from conformance.script import Script, literal
+from conformance.spelling import Function, Made, Name, Spelling, Spellings, functions_of, spellings_of
 
-if TYPE_CHECKING:
-    import keras
-else:
-    keras = lazy("keras")
-
-spellings = Spellings(base.spellings)
-
-
-# --- how Keras spells each operation --------------------------------------------------------------------------------
-
-
-@spellings
-def batch_normalization(p: Parameters, shapes: Shapes) -> Spelling:
-    return Spelling(
-        Call(
-            "keras.layers.BatchNormalization",
-            axis=p["axis"],
-            epsilon=p.get("epsilon"),
-            momentum=p.get("momentum"),
-            center=p["center"],
-            scale=p["scale"],
-        ),
-        reads={"epsilon": lambda layer: layer.epsilon, "momentum": lambda layer: layer.momentum},
-    )
-
-
-@spellings
-def layer_normalization(p: Parameters, shapes: Shapes) -> Spelling:
-    return Spelling(
-        Call(
-            "keras.layers.LayerNormalization",
-            axis=p["axis"],
-            epsilon=p.get("epsilon"),
-            center=p["center"],
-            scale=p["scale"],
-        ),
-        reads={"epsilon": lambda layer: layer.epsilon},
-    )
-
-
-@spellings
-def dense(p: Parameters, shapes: Shapes) -> Spelling:
-    if len(shapes["x"]) < 2:
-        raise Unsupported("keras.layers.Dense takes 2 axes or more")
-    return Spelling(Call("keras.layers.Dense", shapes["kernel"][1], use_bias=p["use_bias"]))
-
-
-@spellings
-def conv2d(p: Parameters, shapes: Shapes) -> Spelling:
-    height, width, _, filters = shapes["kernel"]
-    base.refuse_strided_dilation(p, "keras.layers.Conv2D")
-    return Spelling(
-        Call(
-            "keras.layers.Conv2D",
-            filters,
-            (height, width),
-            strides=p["strides"],
-            padding=p["padding"],
-            dilation_rate=p["dilation"],
-            groups=p["groups"],
-            use_bias=p["use_bias"],
-        )
-    )
-
-
-@spellings
-def relu(p: Parameters, shapes: Shapes) -> Spelling:
-    return Spelling(Call("keras.layers.ReLU"))
-
-
-@spellings
-def gelu(p: Parameters, shapes: Shapes) -> Spelling:
-    asked = p.get("approximate")
-    return Spelling(
-        Call("keras.layers.Activation", "gelu") if asked is None else Local(gelu_layer, approximate=asked == "tanh"),
-        reads={"approximate": lambda layer: "tanh" if functions.default(layer.activation, "approximate") else "none"},
-    )
-
-
-def gelu_layer(approximate: bool) -> Any:
-    return keras.layers.Activation(partial(keras.activations.gelu, approximate=approximate))
-
-
-@spellings
-def softmax(p: Parameters, shapes: Shapes) -> Spelling:
-    return Spelling(Call("keras.layers.Softmax", axis=p["axis"]))
+spellings = Spellings(base.spellings, spellings_of(__name__))
 
 
 # --- the sessions ---------------------------------------------------------------------------------------------------
@@ -113,17 +29,18 @@ def softmax(p: Parameters, shapes: Shapes) -> Spelling:
 class _Model(Session):
     """A layer in a model of its own."""
 
-    def __init__(self, task: Task, backend: Backend) -> None:
-        self.task, self.backend = task, backend
-        spelling = _layer(task)
+    def __init__(self, task: Task, backend: Backend, spelling: Spelling) -> None:
+        self.task, self.backend, self.spelling = task, backend, spelling
         self.layer = spelling.call()
         self.parameters = {name: read(self.layer) for name, read in spelling.reads.items()}
         loss, optimizer = functions.parts(task)
         self.loss = base.loss_of(loss)
         self.optimizer = base.optimizer_of(optimizer, task.precision) if _learns(task) else None
-        self.model = backend.build_model(self.layer, task.inputs["x"].shape, _learns(task))
+        x = task.inputs["x"]
+        self.model = backend.build_model(self.layer, x.shape, str(x.dtype), _learns(task))
+        self.weights = {name: attrgetter(_name(spelling, name).name)(self.layer) for name in task.tensors}
         for name, value in task.tensors.items():
-            getattr(self.layer, name).assign(value)
+            self.weights[name].assign(_name(spelling, name).layout.theirs(value))
         made = self.optimizer.made if self.optimizer else IDLE
         self.model.compile(made, self.loss and self.loss(), **backend.compiling[backend.mode_of(task)])
 
@@ -138,15 +55,17 @@ class _Model(Session):
         trace = {"y": functions.array(y)}
         if self.loss:
             trace["loss"] = functions.array(loss)
-        names = ["x", *(each.name for each in self.model.trainable_variables)]
-        for name, gradient in zip(names, gradients, strict=True):
-            if gradient is not None and (name in self.task.tensors or name in self.task.differentiated):
-                trace[f"{name}.gradient"] = functions.array(gradient)
-        for name in self.task.tensors:
-            weight = getattr(self.layer, name)
-            trace[name] = functions.array(weight)
-            if self.optimizer:
-                trace |= {f"{name}.{slot}": each for slot, each in self.optimizer.slots(weight).items()}
+        if "x" in self.task.differentiated:
+            trace["x.gradient"] = functions.array(gradients[0])
+        variables = self.model.trainable_variables
+        of_weights = {id(each): gradient for each, gradient in zip(variables, gradients[1:], strict=True)}
+        for name, weight in self.weights.items():
+            ours = _name(self.spelling, name).layout.ours
+            trace[name] = ours(functions.array(weight))
+            if of_weights.get(id(weight)) is not None:
+                trace[f"{name}.gradient"] = ours(functions.array(of_weights[id(weight)]))
+            for slot, each in self.optimizer.slots(weight).items() if self.optimizer else ():
+                trace[f"{name}.{slot}"] = ours(each)
         return trace
 
     def predict(self) -> Arrays:
@@ -162,11 +81,18 @@ def _learns(task: Task) -> bool:
     return bool(functions.parts(task)[1] and task.tensors)
 
 
-def _layer(task: Task) -> Spelling:
-    if not task.inputs["x"].shape:
-        raise Unsupported("a Keras model needs a batch axis")
+def _spelled(task: Task) -> Spelling:
     spelling: Spelling = spellings.spell(task.operation, task.parameters, functions.shapes(task))
+    if task.kind == "loss" and not isinstance(spelling, Function):
+        return Function(Made(spelling.call.name, **spelling.call.arguments), reads=spelling.reads)
+    if not isinstance(spelling, Function) and not task.inputs["x"].shape:
+        raise Unsupported("a Keras model needs a batch axis")
     return spelling
+
+
+def _name(spelling: Spelling, name: str) -> Name:
+    """A weight as the layer names it: as we do, unless the spelling says otherwise."""
+    return spelling.tensors.get(name, Name(name))
 
 
 class Keras(base.OnBackend):
@@ -184,24 +110,26 @@ class Keras(base.OnBackend):
             optimizer = base.optimizer_of(Part(task.operation, task.parameters), task.precision)
             assert optimizer is not None
             return functions.Applied(task, self.backend, optimizer, optimizer.made)
-        if task.kind == "loss":
-            return functions.Trained(task, self.backend, _loss(task))
-        return _Model(task, self.backend)
+        spelling = _spelled(task)
+        if isinstance(spelling, Function):
+            loss, part = functions.parts(task)
+            made = base.loss_of(loss)
+            return functions.Trained(
+                task, self.backend, spelling, made and made(), base.optimizer_of(part, task.precision)
+            )
+        return _Model(task, self.backend, spelling)
 
     def script(self, task: Task) -> str:
         script = base.begun_script(task, self)
         if task.kind == "optimizer":
             _optimizer_script(script, self.backend, task)
-        elif task.kind == "loss":
-            write.trained_script(script, self.backend, task, _loss(task))
+        elif isinstance(spelling := _spelled(task), Function):
+            loss, optimizer = functions.parts(task)
+            made, used = str(base.loss_of(loss)), base.optimizer_text(optimizer)
+            write.trained_script(script, self.backend, task, spelling, made, used)
         else:
-            _model_script(script, self.backend, task)
+            _model_script(script, self.backend, task, spelling)
         return str(script)
-
-
-def _loss(task: Task) -> Function:
-    call = spellings.spell(task.operation, task.parameters).call
-    return Function(Made(call.name, **call.arguments))
 
 
 # --- scripts --------------------------------------------------------------------------------------------------------
@@ -217,11 +145,13 @@ def _optimizer_script(script: Script, backend: Backend, task: Task) -> None:
     write.applied_script(script, backend, task, made, shown, after)
 
 
-def _model_script(script: Script, backend: Backend, task: Task) -> None:
-    call, learns = _layer(task).call, _learns(task)
-    script.functions(*([call.function] if isinstance(call, Local) else []), backend.build_model)
-    script.line(f"layer = {call}", f"model = build_model(layer, {task.inputs['x'].shape}, learns={learns})")
-    script.line(*(f"layer.{name}.assign({literal(value)})" for name, value in task.tensors.items()))
+def _model_script(script: Script, backend: Backend, task: Task, spelling: Spelling) -> None:
+    call, learns, x = spelling.call, _learns(task), task.inputs["x"]
+    script.functions(*functions_of(call), backend.build_model)
+    script.line(f"layer = {call}", f"model = build_model(layer, {x.shape}, {str(x.dtype)!r}, learns={learns})")
+    for name, value in task.tensors.items():
+        held = _name(spelling, name)
+        script.line(f"layer.{held.name}.assign({literal(held.layout.theirs(value))})")
     loss, part = functions.parts(task)
     optimizer = base.optimizer_text(part if learns else None, "model.optimizer")
     options = ", ".join(f"{name}={value}" for name, value in backend.compiling[backend.mode_of(task)].items())
@@ -241,5 +171,5 @@ def _model_script(script: Script, backend: Backend, task: Task) -> None:
                 print(each.path, np.asarray(each), sep="\\n")
         """)
     if task.predict is not None:
-        x = write.tensor(backend, task.predict["x"])
-        script.line("", f"y = model.predict_on_batch({x})", "print('predict', y, sep='\\n')")
+        given = write.tensor(backend, task.predict["x"])
+        script.line("", f"y = model.predict_on_batch({given})", "print('predict', y, sep='\\n')")

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conformance.adapter import Array, Arrays, Call, Part, Session, Spelling, Spellings, Task, lazy
+from conformance.adapter import Arrays, Part, Session, Task, lazy
 from conformance.adapters import _function_scripts as written
 from conformance.adapters import _functions as shared
-from conformance.adapters._functions import Local
+from conformance.adapters.jax._spelling import Layer
 from conformance.errors import Unsupported
 from conformance.script import Script, literal
+from conformance.spelling import Array, Call, Function, Spelling, Spellings, functions_of, spellings_of, taking
 
 if TYPE_CHECKING:
     import jax
@@ -22,51 +22,18 @@ if TYPE_CHECKING:
 else:
     jax, optax = lazy("jax"), lazy("optax")
 
-spellings = Spellings()
-
-
-# --- spelling -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Layer(Spelling):
-    """A spelling by a module of flax.linen: ``call`` makes the one that predicts, and trains if ``train`` is not given.
-
-    ``states`` are the tensors that it keeps in the collection batch_stats; the others are its params.
-    """
-
-    train: Call | None = None
-    states: Sequence[str] = ()
-
-
-class Composed(Call):
-    """A call of which some arguments are calls, as a chain of optax is made."""
-
-    def __call__(self, *first: Any) -> Any:
-        arguments = {name: _made(each) for name, each in self.arguments.items()}
-        return Call(self.name, *map(_made, self.positional), **arguments)(*first)
-
-    __repr__ = Call.__str__  # an argument is written as it is called
-
-
-def _made(argument: Any) -> Any:
-    if isinstance(argument, list):
-        return [_made(each) for each in argument]
-    return argument() if isinstance(argument, Composed) else argument
-
-
 # --- what a user writes; these functions stand in the reproduction script as they are -------------------------------
 
 
-def layer(module: Any, params: Any, batch_stats: Any, x: Any) -> tuple[Any, Any]:
+def layer(module: Any, params: Any, batch_stats: Any, *inputs: Any) -> tuple[Any, Any]:
     """A module in training: its results and its new statistics."""
-    y, updated = module.apply({"params": params, "batch_stats": batch_stats}, x, mutable=["batch_stats"])
+    y, updated = module.apply({"params": params, "batch_stats": batch_stats}, *inputs, mutable=["batch_stats"])
     return y, updated.get("batch_stats", {})
 
 
 def function(call: Any, params: Any, batch_stats: Any, *inputs: Any) -> tuple[Any, Any]:
-    """A function of the inputs alone, called as a module is."""
-    return call(*inputs), batch_stats
+    """A function of the inputs and of the weights by name, called as a module is."""
+    return call(*inputs, **params, **batch_stats), batch_stats
 
 
 def train_step(
@@ -77,9 +44,10 @@ def train_step(
     def objective(params: Any, inputs: Any) -> tuple[Any, Any]:
         y, learned = forward(params, batch_stats, *inputs)
         value = y if loss is None else loss(y, target)
-        return value.sum(), (y, value, learned)
+        return sum(each.sum() for each in jax.tree.leaves(value)), (y, value, learned)
 
-    (_, seen), gradients = jax.value_and_grad(objective, argnums=(0, 1), has_aux=True)(params, inputs)
+    gradient = jax.value_and_grad(objective, argnums=(0, 1), has_aux=True, allow_int=True)
+    (_, seen), gradients = gradient(params, inputs)
     if optimizer is not None:
         params, slots = update(optimizer, params, slots, gradients[0])
     return seen, gradients, params, slots
@@ -99,27 +67,37 @@ def array(value: Any) -> Array:
     return np.array(value)
 
 
+def _ordered(task: Task, inputs: Arrays) -> Arrays:
+    """The inputs in their order, those by keyword last."""
+    return {name: inputs[name] for name in sorted(inputs, key=task.keywords.__contains__)}
+
+
 def _tensors(arrays: Arrays) -> list[Any]:
     return [jax.device_put(each) for each in arrays.values()]
 
 
+@cache
+def _spellings() -> Spellings:
+    return spellings_of(__name__.rpartition(".")[0])
+
+
 def _spelled(task: Task) -> Any:
-    return spellings.spell(task.operation, task.parameters, shared.shapes(task))
+    return _spellings().spell(task.operation, task.parameters, shared.shapes(task))
 
 
 def _loss(part: Part | None) -> Call | None:
-    return spellings.spell(part.operation, part.parameters).call if part else None
+    return _spellings().spell(part.operation, part.parameters).call if part else None
 
 
 def _optimizer(part: Part | None, params: Sequence[str]) -> Spelling | None:
     """The optimizer of a train phase, if it has something to train."""
-    return spellings.spell(part.operation, part.parameters) if part and params else None
+    return _spellings().spell(part.operation, part.parameters) if part and params else None
 
 
 def _held(task: Task, spelling: Spelling) -> tuple[dict[str, str], dict[str, str]]:
     """The names of a module's params and of its batch_stats, theirs by ours."""
-    names = {name: spelling.tensors[name].name for name in task.tensors}
-    states = spelling.states if isinstance(spelling, Layer) else ()
+    names = {name: spelling.tensors[name].name if name in spelling.tensors else name for name in task.tensors}
+    states = spelling.states if isinstance(spelling, (Layer, Function)) else ()
     return (
         {ours: theirs for ours, theirs in names.items() if ours not in states},
         {ours: theirs for ours, theirs in names.items() if ours in states},
@@ -146,17 +124,20 @@ class Trained(Session):
             module = (self.spelling.train or self.spelling.call)()
             forward, held = partial(layer, module), module
         else:
-            forward, held = partial(function, self.spelling.call), self.spelling.call
+            held = self.spelling.training if isinstance(self.spelling, Function) else self.spelling.call
+            if task.train and isinstance(self.spelling, Function) and self.spelling.untrained:
+                raise Unsupported(self.spelling.untrained)
+            forward = partial(function, taking(held, task.keywords))
         self.parameters = {name: read(held) for name, read in self.spelling.reads.items()}
         self.train_step = run(partial(train_step, forward, self.loss, made))
 
     def _results(self, y: Any) -> Arrays:
-        return {"loss" if self.task.kind == "loss" else "y": array(y)}
+        return {name: array(each) for name, each in self.task.named(y).items()}
 
     def step(self, number: int) -> Arrays:
         train = self.task.train
         assert train is not None
-        batch = train.batches[number - 1]
+        batch = _ordered(self.task, train.batches[number - 1])
         target = jax.device_put(train.targets[number - 1]) if train.targets else None
         (y, value, self.batch_stats), (of_params, of_inputs), self.params, self.slots = self.train_step(
             self.params, self.batch_stats, self.slots, _tensors(batch), target
@@ -177,9 +158,10 @@ class Trained(Session):
         return trace
 
     def predict(self) -> Arrays:
-        inputs = _tensors(self.task.predict or {})
+        inputs = _tensors(_ordered(self.task, self.task.predict or {}))
         if not isinstance(self.spelling, Layer):
-            return self._results(self.run(partial(self.spelling.call))(*inputs))
+            forward = taking(self.spelling.call, self.task.keywords)
+            return self._results(self.run(partial(forward))(*inputs, **self.params, **self.batch_stats))
         variables = {"params": self.params, "batch_stats": self.batch_stats}
         return self._results(self.run(self.spelling.call().apply)(variables, *inputs))
 
@@ -232,23 +214,26 @@ def trained_script(script: Script, task: Task, run: str) -> None:
     """Write what `Trained` does; ``run`` is the name of what compiles, or nothing."""
     spelling: Spelling = _spelled(task)
     trained, learned = _held(task, spelling)
-    if isinstance(spelling.call, Local):
-        script.functions(spelling.call.function)
+    predicting = taking(spelling.call, task.keywords)
+    training = taking(spelling.training, task.keywords) if isinstance(spelling, Function) else predicting
+    needed = [each for call in (training, predicting) for each in functions_of(call)]
+    script.functions(*dict.fromkeys(needed))
     script.line(f"params = {_dictionary(task, trained)}", f"batch_stats = {_dictionary(task, learned)}")
     if task.train:
-        _loop(script, task, spelling, trained, run)
+        _loop(script, task, spelling, training, trained, run)
     if task.predict is not None:
-        inputs = ", ".join(map(_text, task.predict.values()))
+        inputs = ", ".join(map(_text, _ordered(task, task.predict).values()))
         script.line("")
         if isinstance(spelling, Layer):
             script.line(f"predict = {_run(run, f'{spelling.call}.apply')}")
             script.line(f'y = predict({{"params": params, "batch_stats": batch_stats}}, {inputs})')
         else:
-            script.line(f"predict = {_run(run, written.partial(spelling.call))}", f"y = predict({inputs})")
-        script.line("print('predict', y, sep='\\n')")
+            script.line(f"predict = {_run(run, written.partial(predicting))}")
+            script.line(f"y = predict({inputs}, **params, **batch_stats)")
+        script.line(f"print('predict', {'*' if len(task.results) > 1 else ''}y, sep='\\n')")
 
 
-def _loop(script: Script, task: Task, spelling: Spelling, trained: Mapping[str, str], run: str) -> None:
+def _loop(script: Script, task: Task, spelling: Spelling, training: Call, trained: Mapping[str, str], run: str) -> None:
     assert task.train is not None
     part, optimizer = shared.parts(task)
     loss, made = _loss(part), _optimizer(optimizer, list(trained))
@@ -257,12 +242,12 @@ def _loop(script: Script, task: Task, spelling: Spelling, trained: Mapping[str, 
         script.line(f"forward = partial(layer, {spelling.train or spelling.call})")
     else:
         script.functions(function)
-        script.line(f"forward = partial(function, {written.partial(spelling.call)})")
-    script.functions(*([loss.function] if isinstance(loss, Local) else []), train_step, update)
+        script.line(f"forward = partial(function, {written.partial(training)})")
+    script.functions(*(functions_of(loss) if loss else []), train_step, update)
     script.line(f"loss = {written.partial(loss) if loss else None}", f"optimizer = {made.call if made else None}")
     script.line(f"step = {_run(run, 'partial(train_step, forward, loss, optimizer)')}")
     script.line(f"slots = {'optimizer.init(params)' if made else None}")
-    script.line(written.listing("batches", [_list(each) for each in task.train.batches]))
+    script.line(written.listing("batches", [_list(_ordered(task, each)) for each in task.train.batches]))
     script.line(
         written.listing(
             "targets", [_text(each) for each in task.train.targets or []] or ["None"] * len(task.train.batches)

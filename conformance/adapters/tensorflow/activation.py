@@ -1,0 +1,16 @@
+"""How TensorFlow spells activations."""
+
+from __future__ import annotations
+
+from conformance.spelling import Converted, Function, Spellings, argument
+
+spellings = Spellings(make=Function, reader=argument)
+
+
+def _named(tanh: bool) -> str:
+    return "tanh" if tanh else "none"
+
+
+spellings.call("relu", "tensorflow.nn.relu")
+spellings.call("gelu", "tensorflow.nn.gelu", approximate=Converted("approximate", "tanh".__eq__, _named))
+spellings.call("softmax", "tensorflow.nn.softmax", axis="axis")

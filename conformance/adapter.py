@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeAlias
 
@@ -165,6 +165,10 @@ class Adapter(ABC):
     """The `MODES` that it has, the default first."""
 
     spellings: ClassVar[Spellings]
+
+    narrows: ClassVar[Mapping[str, str]] = {}
+    """The ``reason`` and the ``reference`` if its framework computes in float32 what it is asked for in float64, here
+    and there and in every operation: such results are imprecise, as declared once and for all."""
 
     @property
     def name(self) -> str:

@@ -91,7 +91,7 @@ class Asked:
             lacks = f"no precision {' or '.join(case.precisions)}; it has {', '.join(self.hello.precisions)}"
             trials = [Trial(task_of(case, case.precisions[0], self.mode), Reply(unsupported=lacks))]
         with self.spent.on("harness"):
-            return outcomes(case, self.name, trials, self.hello.versions)
+            return outcomes(case, self.name, trials, self.hello.versions, self.hello.narrows)
 
     def _trial(self, task: Task, timeout: float | None) -> Trial:
         answers = [self._ask(each, task, timeout) for each in self.connections]

@@ -26,6 +26,7 @@ class Hello:
     operations: tuple[str, ...]
     switches: dict[str, str]
     seconds: float
+    narrows: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def to_answer(value: Any) -> Answer:
 def to_hello(value: Any) -> Hello:
     """The greeting in a message; raises `ValueError` unless each field is of its kind."""
     hello = _fields(Hello, value)
-    for name in ("versions", "switches"):
+    for name in ("versions", "switches", "narrows"):
         if not isinstance(hello[name], dict) or not all(isinstance(each, str) for each in hello[name].values()):
             raise ValueError(f"{name} must be texts by name")
     for name in ("precisions", "modes", "operations"):

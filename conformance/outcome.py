@@ -23,6 +23,7 @@ from conformance.stability import Change
 from conformance.task import phases
 from conformance.verdict import Judgement, judge
 
+EMPTY: Mapping[str, str] = {}
 LARGEST_SHOWN = 64
 """Learned tensors of up to this many elements are recorded."""
 
@@ -38,15 +39,20 @@ class Trial:
     """What changed from run to run, by phase; None if there was one run only."""
 
 
-def outcomes(case: Case, adapter: str, trials: Sequence[Trial], versions: Mapping[str, str]) -> list[Outcome]:
-    """One outcome per phase of a case, from an adapter's trials in every precision."""
+def outcomes(
+    case: Case, adapter: str, trials: Sequence[Trial], versions: Mapping[str, str], narrows: Mapping[str, str] = EMPTY
+) -> list[Outcome]:
+    """One outcome per phase of a case, from an adapter's trials in every precision.
+
+    ``narrows`` says why its framework may compute in float32 what it is asked for in float64, if it may.
+    """
     replays = [Replay(each.task, each.reply) for each in trials if each.reply]
     name, mode = Reference.of(adapter).declared_as, trials[0].task.mode
     found = []
     for phase in phases(case):
         declared = [each for each in case.declarations if each.applies(name, phase, mode, versions)]
         steady = [each for each in declared if each.verdict != "unstable"]
-        outcome = _outcome(case, adapter, phase, trials, replays, steady)
+        outcome = _outcome(case, adapter, phase, trials, replays, steady, narrows)
         shaky = [each for each in declared if each.verdict == "unstable"]
         found.append(_repeated(outcome, [each.unstable for each in trials if each.unstable is not None], shaky))
     return found
@@ -79,6 +85,7 @@ def _outcome(
     trials: Sequence[Trial],
     replays: Sequence[Replay],
     declared: Sequence[Declaration],
+    narrows: Mapping[str, str],
 ) -> Outcome:
     mode = trials[0].task.mode
     failure = next((each.failure for each in trials if each.failure), None)
@@ -96,7 +103,7 @@ def _outcome(
     told = "; ".join(f"{precision}: {_told(each)}" for precision, each in raised.items())
     try:
         if not raised:
-            return _judged(case, adapter, phase, replays, lacking, declared)
+            return _judged(case, adapter, phase, replays, lacking, declared, narrows)
         replays[0].undefined(phase)
     except Undefined as reason:
         agrees = len(raised) == len(replays)
@@ -153,8 +160,9 @@ def _judged(
     replays: Sequence[Replay],
     lacking: Mapping[str, str],
     declared: Sequence[Declaration],
+    narrows: Mapping[str, str],
 ) -> Outcome:
-    judgements = judge(replays, phase, declared)
+    judgements = judge(replays, phase, declared, narrows=bool(narrows))
     faults = [each.fault for each in judgements if each.fault]
     faults += [
         f"declared as {each.verdict}, but it gave an answer"
@@ -189,7 +197,10 @@ def _judged(
         mode=replays[0].task.mode,
         verdict=verdict,
         dialect=dialect,
-        declared=tuple(each.as_dict() for each in declared if any(each.covers(j.name) for j in judgements)),
+        declared=(
+            *(each.as_dict() for each in declared if any(each.covers(j.name) for j in judgements)),
+            *({"tensor": each.name, "verdict": "imprecise", **narrows} for each in judgements if each.narrowed),
+        ),
         as_declared=not faults,
         message="; ".join([*faults, *reasons, *alone]),
         tensors=tuple(row for each in judgements for row in _rows(case, each)),

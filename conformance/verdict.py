@@ -53,6 +53,8 @@ class Judgement:
     message: str = ""
     fault: str = ""
     rivals: tuple[Fit, ...] = ()
+    narrowed: bool = False
+    """Whether it is imprecise because the framework computes in float32, as is known of it."""
 
 
 @dataclass
@@ -88,11 +90,16 @@ class Bench:
 
 
 def judge(
-    replays: Sequence[Replay], phase: str, declared: Sequence[Declaration] = (), thorough: bool = False
+    replays: Sequence[Replay],
+    phase: str,
+    declared: Sequence[Declaration] = (),
+    thorough: bool = False,
+    narrows: bool = False,
 ) -> list[Judgement]:
     """The verdict on every tensor of a phase, in the order in which the adapter showed them.
 
-    ``thorough`` looks for rivals of the formula itself, too.
+    ``thorough`` looks for rivals of the formula itself, too; ``narrows`` says that the framework is known to compute in
+    float32 here and there.
     """
     bench = Bench(replays, phase, declared)
     found: dict[str, Judgement] = {}
@@ -105,7 +112,18 @@ def judge(
         cells = [cell for name in bench.cells if bench.group(name) == "operation" for cell in bench.cells[name]]
         rivals = search(cells, bench.dialects("operation")).rivals
         return [replace(found[name], rivals=rivals) for name in bench.cells]
-    return [found[name] for name in bench.cells]
+    return [_known_to_narrow(found[name], bench) if narrows else found[name] for name in bench.cells]
+
+
+def _known_to_narrow(judgement: Judgement, bench: Bench) -> Judgement:
+    """A judgement without its fault, if all that is wrong is float32 where float64 was asked for."""
+    declared = next((each.dialect for each in bench.declared if each.covers(judgement.name)), None)
+    if not judgement.fault or judgement.verdict != "imprecise" or FLOAT32_INSIDE not in judgement.message:
+        return judgement
+    found = judgement.dialect or {}
+    if {key: value for key, value in found.items() if not _knob_is_algorithmic(bench, key)} != dict(declared or {}):
+        return judgement  # another formula, in float32
+    return replace(judgement, fault="", narrowed=True)
 
 
 def _judge_group(bench: Bench, group: str, names: Sequence[str]) -> dict[str, Judgement]:
@@ -227,8 +245,19 @@ def _held_to(bench: Bench, name: str, dialect: Dialect) -> Judgement:
         stale = not fits_other and _visible(bench, name, dialect)
         fault = f"{name}: the declared dialect {describe(dialect)} no longer shows: remove the declaration"
         return replace(_judgement(bench, name, "conforms", {}), fault=fault if stale else "")
-    found = _explained(bench, bench.group(name), [name])[name]
+    if other is not None and _in_float32(bench, name, dialect):
+        found = _judgement(bench, name, "imprecise", dict(dialect), FLOAT32_INSIDE, held_to=dialect)
+    else:
+        found = _explained(bench, bench.group(name), [name])[name]
     return replace(found, fault=f"{name}: declared as {describe(dialect)}, but {_said(found)}")
+
+
+def _in_float32(bench: Bench, name: str, dialect: Dialect) -> bool:
+    """Whether a dialect reproduces a tensor in float32, and in float64 no more accurately than that."""
+    whole = {**bench.base, **dialect}
+    coarse = [cell for cell in bench.cells[name] if cell.replay.task.precision == "float32"]
+    reproduced = fit(coarse, whole) if 0 < len(coarse) < len(bench.cells[name]) else None
+    return bool(reproduced and reproduced.fits) and _within_float32(bench.cells[name], whole)
 
 
 def _knob_is_algorithmic(bench: Bench, key: str) -> bool:

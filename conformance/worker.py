@@ -69,6 +69,7 @@ class _Worker:
                     operations=tuple(sorted(adapter.spellings)),
                     switches={"threads": str(threads), **adapter.switches()},
                     seconds=seconds,
+                    narrows=dict(adapter.narrows),
                 )
             }
         except UsageError as error:

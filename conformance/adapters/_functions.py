@@ -53,6 +53,9 @@ class Backend(ABC):
     imports: ClassVar[Sequence[str]]
     """How a script imports it."""
 
+    environment: ClassVar[Mapping[str, str]] = {}
+    """What it finds in the environment when it is imported."""
+
     modes: ClassVar[Mapping[str, Call]]
     """The modes of a function, the default first, and the wrapper of each."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.adapter import lazy
 from conformance.adapters._functions import Backend, eagerly
-from conformance.adapters.jax import Jax
+from conformance.adapters.jax import XLA_FLAGS, Jax
 from conformance.spelling import Call, Local
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ class OnJax(Backend):
 
     name = "jax"
     imports = ("import jax", "", 'jax.config.update("jax_enable_x64", True)')
+    environment = {"XLA_FLAGS": XLA_FLAGS}  # noqa: RUF012
     modes = {"xla": Call("jax.jit"), "eager": Local(eagerly)}  # noqa: RUF012
     compiling = {"xla": {"jit_compile": True}, "eager": {"run_eagerly": True}}  # noqa: RUF012
     build_step = staticmethod(build_step)

@@ -6,6 +6,7 @@ chooses it by itself on JAX, and over the catalogue it takes half the time, for 
 
 from __future__ import annotations
 
+from conformance.adapters._keras import NARROWS
 from conformance.adapters._on_jax import OnJax
 from conformance.adapters.keras import Keras
 
@@ -18,3 +19,4 @@ class KerasJax(Keras):
     seconds_to_start = 4.0
     extra = "keras-jax"
     modes = tuple(backend.modes)
+    narrows = NARROWS

@@ -5,6 +5,7 @@ The modes are xla, the step in ``jax.jit``, and eager; xla is the default, for i
 
 from __future__ import annotations
 
+from conformance.adapters._keras import NARROWS
 from conformance.adapters._on_jax import OnJax
 from conformance.adapters.keras_ops import KerasOps
 from conformance.adapters.keras_ops.convolution import convolution
@@ -19,4 +20,5 @@ class KerasOpsJax(KerasOps):
     seconds_to_start = 4.0
     extra = "keras-jax"
     modes = tuple(backend.modes)
+    narrows = NARROWS
     spellings = Spellings({**KerasOps.spellings, "conv2d": convolution})

@@ -5,6 +5,7 @@ The modes are eager (the default) and graph, the step in ``torch.compile``, whic
 
 from __future__ import annotations
 
+from conformance.adapters._keras import NARROWS
 from conformance.adapters._on_torch import OnTorch
 from conformance.adapters.keras_ops import KerasOps
 from conformance.adapters.keras_ops.convolution import convolution
@@ -19,4 +20,5 @@ class KerasOpsTorch(KerasOps):
     seconds_to_start = 5.0
     extra = "keras-torch"
     modes = tuple(backend.modes)
+    narrows = NARROWS
     spellings = Spellings({**KerasOps.spellings, "conv2d": convolution})

@@ -6,6 +6,7 @@ calls ``torch.compile``, which takes some ten seconds for each task.
 
 from __future__ import annotations
 
+from conformance.adapters._keras import NARROWS
 from conformance.adapters._on_torch import OnTorch
 from conformance.adapters.keras import Keras
 
@@ -18,3 +19,4 @@ class KerasTorch(Keras):
     seconds_to_start = 5.0
     extra = "keras-torch"
     modes = tuple(backend.modes)
+    narrows = NARROWS

@@ -25,6 +25,12 @@ spellings = spellings_of(__name__)
 """The losses and optimizers."""
 
 
+NARROWS = {
+    "reason": "computed in float32 on its way, for result_type makes float32 of float64 on every backend but TensorFlow",
+    "reference": "https://github.com/keras-team/keras/issues/23704",
+}
+
+
 class OnBackend(Adapter):
     """An adapter on Keras. Its backend is a parameter: a class for each of them says which, and nothing more."""
 
@@ -102,6 +108,7 @@ def begun_script(task: Task, adapter: OnBackend) -> Script:
         "from functools import partial",
         "",
         f'os.environ["KERAS_BACKEND"] = "{adapter.backend.name}"',
+        *(f'os.environ["{name}"] = "{value}"' for name, value in adapter.backend.environment.items()),
     ]
     script = Script(task, adapter.name, [*first, "", "import keras", "import numpy as np", *adapter.backend.imports])
     script.line(f'keras.config.set_floatx("{task.precision}")', f'keras.config.set_dtype_policy("{task.precision}")')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance.operation import Array, Example, Knob, input, operation, parameter, state
 from conformance.operations.choices import WEIGHT_DECAY, Settings
-from conformance.operations.optimizer.knobs import LEARNING_RATE
+from conformance.operations.optimizer.knobs import LEARNING_RATE, decayed
 
 DAMPENING = Knob(
     "dampening",
@@ -40,10 +40,7 @@ def sgd(
 
     With Nesterov's momentum the variable is the point at which the next gradient is taken, as in every framework.
     """
-    if weight_decay and dialect["weight_decay"] == "l2":
-        gradient = gradient + weight_decay * variable
-    elif weight_decay:
-        variable = variable - learning_rate * weight_decay * variable
+    variable, gradient = decayed(variable, gradient, learning_rate, weight_decay, dialect)
     if not momentum:
         return {"variable": variable - learning_rate * gradient}
     whole = dialect["dampening"] == "after_first" and step == 1

@@ -67,14 +67,15 @@ def adamw(g, p, epsilon):
 
 
 @summed
-def amsgrad(g, p, epsilon, correction):
+def amsgrad(g, p, correction):
     lengths = range(1, len(g) + 1)
     seconds = [mean(p["beta_2"], [each**2 for each in g[:n]]) for n in lengths]
     if correction == "before_maximum":
         seconds = [each / (1 - p["beta_2"] ** n) for n, each in zip(lengths, seconds, strict=True)]
     first = mpf(1) if correction == "none" else 1 - p["beta_1"] ** len(g)
-    second = 1 - p["beta_2"] ** len(g) if correction == "every_step" else mpf(1)
-    return adams_step(mean(p["beta_1"], g), max(seconds), first, second, p["epsilon"], epsilon)
+    second = 1 - p["beta_2"] ** len(g) if correction in ("every_step", "after_epsilon") else mpf(1)
+    where = "hat" if correction == "after_epsilon" else "after_correction"
+    return adams_step(mean(p["beta_1"], g), max(seconds), first, second, p["epsilon"], where)
 
 
 @summed
@@ -136,7 +137,7 @@ def adagrad(g, p, epsilon):
 
 @summed
 def adadelta(g, p, epsilon):
-    *before, _ = [*(adadelta(g[:n], p, epsilon) for n in range(1, len(g))), None]
+    before = [adadelta(g[:n], p, epsilon) for n in range(1, len(g))]
     ratio = root(mean(p["rho"], [each**2 for each in before]), p["epsilon"], epsilon)
     return ratio / root(mean(p["rho"], [each**2 for each in g]), p["epsilon"], epsilon) * g[-1]
 

@@ -63,7 +63,7 @@ WITHOUT_EPSILON = {"learning_rate": 0.5, "beta_1": 0.5, "beta_2": 0.75, "epsilon
         WITHOUT_EPSILON,
         {"variable": [1, -2, 8]},
     ),
-    knobs=(ADAM_EPSILON, CORRECTION.without("before_maximum", "none"), WEIGHT_DECAY),
+    knobs=(ADAM_EPSILON, CORRECTION.without("before_maximum", "after_epsilon", "none"), WEIGHT_DECAY),
     differentiable=False,
     results=(),
 )
@@ -172,7 +172,7 @@ def adamax(
         WITHOUT_EPSILON,
         {"variable": [1, -2, 8]},
     ),
-    knobs=(ADAM_EPSILON.without("inside"), CORRECTION.published("none").without("late"), WEIGHT_DECAY),
+    knobs=(CORRECTION.published("none").without("late"), WEIGHT_DECAY),
     differentiable=False,
     results=(),
 )
@@ -200,8 +200,9 @@ def amsgrad(
     if dialect["correction"] == "before_maximum":
         entering, second = second_moment / second, 1.0
     maximum = np.maximum(maximum, entering)
+    epsilons = {"epsilon": "hat" if dialect["correction"] == "after_epsilon" else "after_correction"}
     return {
-        "variable": variable - learning_rate * direction(first_moment, maximum, first, second, epsilon, dialect),
+        "variable": variable - learning_rate * direction(first_moment, maximum, first, second, epsilon, epsilons),
         "first_moment": first_moment,
         "second_moment": second_moment,
         "maximum": maximum,

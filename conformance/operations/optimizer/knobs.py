@@ -36,6 +36,7 @@ CORRECTION = Knob(
         "every_step": "the bias of the moments is corrected for as many steps as were taken, this one included",
         "late": "for the steps before this one: not at all in the first step, and one step late from then on",
         "before_maximum": "every step, and the second moment before its maximum is taken",
+        "after_epsilon": "every step, and the second moment after epsilon was added to its root (epsilon-hat)",
         "none": "the moments are used as they are",
     },
     default="every_step",

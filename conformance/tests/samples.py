@@ -100,50 +100,6 @@ def _adam(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
     }
 
 
-def _slots(rng: np.random.Generator, *names: str) -> dict[str, Any]:
-    """A variable, a gradient and slots of an optimizer; a first moment and a velocity of either sign."""
-    signed = {"first_moment", "velocity"}
-    drawn = {name: rng.normal(size=4) for name in ("variable", "gradient", *names)}
-    return {name: each if name in signed | {"variable", "gradient"} else np.exp(each) for name, each in drawn.items()}
-
-
-def _scaled(rng: np.random.Generator, **more: Any) -> dict[str, Any]:
-    return {
-        "learning_rate": float(rng.uniform(0.01, 1)),
-        "epsilon": float(10 ** rng.uniform(-8, -1)),
-        "weight_decay": float(rng.choice([0.0, 0.1])),
-        **more,
-    }
-
-
-def _kin_of_adam(*names: str) -> Draw:
-    def draw(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
-        return _slots(rng, *names), _scaled(rng, beta_1=0.875, beta_2=0.96875)
-
-    return draw
-
-
-def _rmsprop(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
-    tensors = _slots(rng, "second_moment", "first_moment", "velocity")
-    tensors["second_moment"] += tensors["first_moment"] ** 2  # a mean of squares is no less than the mean, squared
-    return tensors, _scaled(
-        rng,
-        rho=0.875,
-        momentum=float(rng.uniform(0.1, 0.99)),
-        centered=bool(rng.integers(2)),
-        initial_accumulator=float(rng.choice([0.0, 1.0])),
-    )
-
-
-def _adagrad(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
-    more = {"initial_accumulator": float(rng.choice([0.0, 0.125])), "learning_rate_decay": float(rng.uniform(0, 1))}
-    return _slots(rng, "accumulator"), _scaled(rng, **more)
-
-
-def _adadelta(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
-    return _slots(rng, "squared_gradient", "squared_step"), _scaled(rng, rho=0.875)
-
-
 DRAWS: Mapping[str, Draw] = {
     "batch_normalization": _batch,
     "layer_normalization": _normalization,
@@ -155,14 +111,6 @@ DRAWS: Mapping[str, Draw] = {
     "mean_squared_error": _loss,
     "sgd": _sgd,
     "adam": _adam,
-    "adamw": _kin_of_adam("first_moment", "second_moment"),
-    "amsgrad": _kin_of_adam("first_moment", "second_moment", "maximum"),
-    "nadam": _kin_of_adam("first_moment", "second_moment"),
-    "radam": _kin_of_adam("first_moment", "second_moment"),
-    "adamax": _kin_of_adam("first_moment", "norm"),
-    "rmsprop": _rmsprop,
-    "adagrad": _adagrad,
-    "adadelta": _adadelta,
 }
 """Where more variety is wanted than the cases have; the other operations draw the inputs of their cases anew."""
 

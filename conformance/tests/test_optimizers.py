@@ -13,6 +13,7 @@ from mpmath import mpf
 import conformance
 from conformance.operation import get_operation
 from conformance.oracle import filled
+from conformance.spelling import Layout
 
 GRADIENTS = [0.5, -0.25, 0.3, 1.5, -1.0, 0.125, 1e-6]
 RATES = [0.125, 0.125, 0.0625, 0.5, 0.25, 0.25, 1.0]
@@ -246,6 +247,13 @@ def test_a_velocity_of_rmsprop_that_holds_the_learning_rate_goes_on_with_the_old
         "outside": a + b * (1 + 1 / 2) + c * (1 + 1 / 2 + 1 / 4),
     }
     assert tensors["variable"][0] == -expected[where]
+
+
+def test_a_slot_may_be_kept_with_the_other_sign():
+    layout = Layout((1, 0), negated=True)
+    ours = np.array([[1.0, -2.0, 4.0]])
+    np.testing.assert_array_equal(layout.theirs(ours), [[-1.0], [2.0], [-4.0]])
+    np.testing.assert_array_equal(layout.ours(layout.theirs(ours)), ours)
 
 
 @pytest.mark.parametrize("name", sorted(SUMS))

@@ -28,9 +28,7 @@ FACTOR = Knob("factor", {1.0: "the square", 0.5: "half the square"}, default=1.0
     formula=r"L = \frac{1}{n} \sum_{i} (\hat{y}_{i} - y_{i})^2",
     source="https://www.deeplearningbook.org/contents/ml.html",
     results=("loss",),
-    example=Example(
-        {"prediction": [[1, 2, 1], [3, 5, 1]], "target": [[0, 2, 1], [1, 1, 0]]}, {"loss": 22 / 6}
-    ),
+    example=Example({"prediction": [[1, 2, 1], [3, 5, 1]], "target": [[0, 2, 1], [1, 1, 0]]}, {"loss": 22 / 6}),
     knobs=(REDUCTION, FACTOR),
 )
 def mean_squared_error(

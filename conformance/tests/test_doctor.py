@@ -27,7 +27,6 @@ def test_the_formula_gives_what_anyone_expects(operation):
         np.testing.assert_array_equal(found[name], expected)
 
 
-
 @pytest.mark.parametrize(
     ("name", "operation", "message"),
     [

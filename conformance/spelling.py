@@ -146,13 +146,14 @@ def default(function: Callable[..., Any], name: str) -> Any:
 
 @dataclass(frozen=True)
 class Layout:
-    """The order in which a framework keeps the axes of a canonical tensor.
+    """The order in which a framework keeps the axes of a canonical tensor, and whether it keeps its negative.
 
     >>> Layout.of("hwio->oihw").axes
     (3, 2, 0, 1)
     """
 
     axes: tuple[int, ...] = ()
+    negated: bool = False
 
     @classmethod
     def of(cls, pattern: str) -> Layout:
@@ -167,10 +168,13 @@ class Layout:
         return cls((*rest[:start], *sources, *rest[start:]))
 
     def theirs(self, ours: Array) -> Array:
-        return np.ascontiguousarray(np.transpose(ours, self.axes)) if self.axes else ours
+        return self._signed(np.ascontiguousarray(np.transpose(ours, self.axes)) if self.axes else ours)
 
     def ours(self, theirs: Array) -> Array:
-        return np.ascontiguousarray(np.transpose(theirs, np.argsort(self.axes))) if self.axes else theirs
+        return self._signed(np.ascontiguousarray(np.transpose(theirs, np.argsort(self.axes))) if self.axes else theirs)
+
+    def _signed(self, moved: Array) -> Array:
+        return -moved if self.negated else moved
 
 
 AS_IS = Layout()

@@ -222,7 +222,7 @@ class Applied(Session):
         self.variable = backend.variable(str(value.dtype), "variable", True)(value)
         self.names = [name for name in optimizer.spelling.tensors if name in task.tensors]
         optimizer.prepare([self.variable])
-        optimizer.set_slots(self.variable, {name: task.tensors[name] for name in self.names})
+        optimizer.set_slots(self.variable, given_slots(task, optimizer.spelling))
         self.update = backend.build_update(optimizer.made, self.variable, backend.compiled(task))
 
     def step(self, number: int) -> Arrays:
@@ -234,6 +234,11 @@ class Applied(Session):
 
     def predict(self) -> Arrays:
         raise Unsupported("an optimizer has no predict phase")
+
+
+def given_slots(task: Task, spelling: Spelling) -> Arrays:
+    """The slots that a case gives. Zeros are left to the framework, which may begin with something else."""
+    return {name: task.tensors[name] for name in spelling.tensors if np.any(task.tensors.get(name, 0))}
 
 
 def given_rate(task: Task) -> set[str]:

@@ -5,54 +5,89 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.adapters import _functions as functions
-from conformance.errors import Unsupported
-from conformance.spelling import Call, Name, Parameters, Shapes, Spelling, Spellings, per_step
+from conformance.spelling import Call, Converted, Name, Spellings, per_step
 
 spellings = Spellings()
 
 
-def _number(value: Any) -> float | None:
+def _first(rates: Any) -> float:
     """Keras refuses the integers 0 and 1 for a learning rate or a momentum."""
-    return None if value is None else float(value)
+    return float(per_step(rates, 1))
 
 
-@spellings
-def sgd(p: Parameters, shapes: Shapes) -> Spelling:
-    if p["dampening"]:
-        raise Unsupported("keras.optimizers.SGD has no dampening")
-    return Spelling(
-        Call(
-            "keras.optimizers.SGD",
-            learning_rate=_number(per_step(p.get("learning_rate"), 1)),
-            momentum=_number(p["momentum"]),
-            nesterov=p["nesterov"],
-            weight_decay=p["weight_decay"] or None,
-        ),
-        tensors={"velocity": Name("momentum")},
-        reads={"learning_rate": _learning_rate},
-    )
+def _held(rate: Any) -> float:
+    return float(functions.array(rate))
 
 
-@spellings
-def adam(p: Parameters, shapes: Shapes) -> Spelling:
-    return Spelling(
-        Call(
-            "keras.optimizers.Adam",
-            learning_rate=_number(per_step(p.get("learning_rate"), 1)),
-            beta_1=p.get("beta_1"),
-            beta_2=p.get("beta_2"),
-            epsilon=p.get("epsilon"),
-            weight_decay=p["weight_decay"] or None,
-        ),
-        tensors={"first_moment": Name("momentum"), "second_moment": Name("velocity")},
-        reads={
-            "learning_rate": _learning_rate,
-            "beta_1": lambda optimizer: optimizer.beta_1,
-            "beta_2": lambda optimizer: optimizer.beta_2,
-            "epsilon": lambda optimizer: optimizer.epsilon,
-        },
-    )
+def _or_none(decay: Any) -> float | None:
+    return decay or None
 
 
-def _learning_rate(optimizer: Any) -> float:
-    return float(functions.array(optimizer.learning_rate))
+def _or_zero(decay: float | None) -> float:
+    return decay or 0.0
+
+
+def _slots(**names: str) -> dict[str, Any]:
+    return {"tensors": {ours: Name(theirs) for ours, theirs in names.items()}}
+
+
+RATE = {"learning_rate": Converted("learning_rate", _first, _held)}
+COMMON = {**RATE, "weight_decay": Converted("weight_decay", _or_none, _or_zero)}
+MOMENTUM = {"momentum": Converted("momentum", float, float)}
+DECAYS = {"beta_1": "beta_1", "beta_2": "beta_2", "epsilon": "epsilon"}
+MOMENTS = {"first_moment": "momentum", "second_moment": "velocity"}
+
+spellings.call(
+    "sgd",
+    "keras.optimizers.SGD",
+    {"dampening": 0.0},
+    **COMMON,
+    **MOMENTUM,
+    nesterov="nesterov",
+    options=_slots(velocity="momentum"),
+)
+spellings.call(
+    "rmsprop",
+    "keras.optimizers.RMSprop",
+    {"initial_accumulator": 0.0},
+    **COMMON,
+    **MOMENTUM,
+    rho="rho",
+    epsilon="epsilon",
+    centered="centered",
+    options=_slots(second_moment="velocity", first_moment="average_gradient", velocity="momentum"),
+)
+spellings.call(
+    "adagrad",
+    "keras.optimizers.Adagrad",
+    {"learning_rate_decay": 0.0},
+    **COMMON,
+    epsilon="epsilon",
+    initial_accumulator_value="initial_accumulator",
+    options=_slots(accumulator="accumulator"),
+)
+spellings.call(
+    "adadelta",
+    "keras.optimizers.Adadelta",
+    **COMMON,
+    rho="rho",
+    epsilon="epsilon",
+    options=_slots(squared_gradient="accumulated_grad", squared_step="accumulated_delta_var"),
+)
+spellings.call("adam", "keras.optimizers.Adam", **COMMON, **DECAYS, options=_slots(**MOMENTS))
+spellings.call(
+    "adamw", "keras.optimizers.AdamW", **RATE, **DECAYS, weight_decay="weight_decay", options=_slots(**MOMENTS)
+)
+spellings.call(
+    "amsgrad",
+    Call("keras.optimizers.Adam", amsgrad=True),
+    **COMMON,
+    **DECAYS,
+    options=_slots(**MOMENTS, maximum="velocity_hat"),
+)
+spellings.call(
+    "adamax", "keras.optimizers.Adamax", **COMMON, **DECAYS, options=_slots(first_moment="momentum", norm="norm")
+)
+spellings.call(
+    "nadam", "keras.optimizers.Nadam", {"momentum_decay": 0.004}, **COMMON, **DECAYS, options=_slots(**MOMENTS)
+)

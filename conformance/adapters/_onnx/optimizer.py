@@ -31,6 +31,23 @@ def sgd(p: Parameters, shapes: Shapes) -> Graph:
 
 
 @spellings
+def adagrad(p: Parameters, shapes: Shapes) -> Graph:
+    """The accumulator is an input: who wants it to begin with a number fills it."""
+    if p.get("initial_accumulator"):
+        raise Unsupported(f"{TRAINING}.Adagrad has no initial_accumulator")
+    return _optimizer(
+        "Adagrad",
+        p,
+        ("variable", "accumulator"),
+        shapes,
+        epsilon=p.get("epsilon"),
+        decay_factor=p["learning_rate_decay"] or None,
+        norm_coefficient=p["weight_decay"] or None,
+        reads={"epsilon": "epsilon", "learning_rate_decay": "decay_factor", "weight_decay": "norm_coefficient"},
+    )
+
+
+@spellings
 def adam(p: Parameters, shapes: Shapes) -> Graph:
     return _optimizer(
         "Adam",

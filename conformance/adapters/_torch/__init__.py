@@ -275,7 +275,7 @@ def start_of(task: Task, spelling: Spelling) -> Arrays:
     slots = {each.name: task.tensors[name] for name, each in spelling.tensors.items() if name in task.tensors}
     if not any(np.any(each) for each in slots.values()):
         return {}
-    return slots | ({"step": np.zeros((), "float32")} if task.operation == "adam" else {})
+    return slots | {name: np.array(value, "float32") for name, value in spelling.fixed.items()}
 
 
 class Optimizer(Session):

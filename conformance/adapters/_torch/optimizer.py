@@ -2,50 +2,99 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from conformance.errors import Unsupported
 from conformance.spelling import Call, Name, Parameters, Shapes, Spelling, Spellings, per_step
+
+FUSED = ("SGD", "Adagrad", "Adam", "AdamW")
+"""The optimizers that have a fused kernel; the others are then asked for ``foreach``."""
+
+RATE = {"learning_rate": "lr"}
+BETAS = {**RATE, "beta_1": "betas", "beta_2": "betas", "epsilon": "eps"}
+MOMENTS = {"first_moment": "exp_avg", "second_moment": "exp_avg_sq"}
+STEP = {"step": 0.0}
 
 
 def optimizers(**form: bool) -> Spellings:
     """The optimizers; PyTorch has each in three forms, a loop, ``foreach`` and ``fused``, and the loop by default."""
     spellings = Spellings()
 
+    def made(
+        name: str,
+        p: Parameters,
+        slots: Mapping[str, str],
+        own: Mapping[str, str],
+        beside: Mapping[str, float] = STEP,
+        **arguments: Any,
+    ) -> Spelling:
+        """``own`` are the parameters that have defaults of PyTorch's own, ``beside`` is what begins with the slots."""
+        given = {theirs: per_step(p.get(ours), 1) for ours, theirs in own.items() if theirs != "betas"}
+        if "beta_1" in p or "beta_2" in p:
+            given["betas"] = (p.get("beta_1", 0.9), p.get("beta_2", 0.999))
+        given["weight_decay"] = p.get("weight_decay")
+        chosen = {"foreach": True} if "fused" in form and name not in FUSED else form
+        return Spelling(
+            Call(f"torch.optim.{name}", **given, **arguments, **chosen),
+            tensors={ours: Name(theirs) for ours, theirs in slots.items()},
+            reads={ours: _held(ours, theirs) for ours, theirs in own.items()},
+            fixed=beside,
+        )
+
     @spellings
     def sgd(p: Parameters, shapes: Shapes) -> Spelling:
-        return Spelling(
-            Call(
-                "torch.optim.SGD",
-                lr=per_step(p.get("learning_rate"), 1),
-                momentum=p["momentum"],
-                nesterov=p["nesterov"],
-                dampening=p["dampening"],
-                weight_decay=p["weight_decay"],
-                **form,
-            ),
-            tensors={"velocity": Name("momentum_buffer")},
-            reads={"learning_rate": lambda optimizer: optimizer.defaults["lr"]},
-        )
+        options = {name: p[name] for name in ("momentum", "nesterov", "dampening")}
+        return made("SGD", p, {"velocity": "momentum_buffer"}, RATE, {}, **options)
+
+    @spellings
+    def rmsprop(p: Parameters, shapes: Shapes) -> Spelling:
+        if p.get("initial_accumulator"):
+            raise Unsupported("torch.optim.RMSprop has no initial_accumulator other than 0.0")
+        slots = {"second_moment": "square_avg", "first_moment": "grad_avg", "velocity": "momentum_buffer"}
+        own = {**RATE, "rho": "alpha", "epsilon": "eps"}
+        return made("RMSprop", p, slots, own, momentum=p["momentum"], centered=p["centered"])
+
+    @spellings
+    def adagrad(p: Parameters, shapes: Shapes) -> Spelling:
+        own = {**RATE, "epsilon": "eps", "initial_accumulator": "initial_accumulator_value"}
+        return made("Adagrad", p, {"accumulator": "sum"}, own, lr_decay=p["learning_rate_decay"])
+
+    @spellings
+    def adadelta(p: Parameters, shapes: Shapes) -> Spelling:
+        slots = {"squared_gradient": "square_avg", "squared_step": "acc_delta"}
+        return made("Adadelta", p, slots, {**RATE, "rho": "rho", "epsilon": "eps"})
 
     @spellings
     def adam(p: Parameters, shapes: Shapes) -> Spelling:
-        betas = None
-        if "beta_1" in p or "beta_2" in p:
-            betas = (p.get("beta_1", 0.9), p.get("beta_2", 0.999))
-        return Spelling(
-            Call(
-                "torch.optim.Adam",
-                lr=per_step(p.get("learning_rate"), 1),
-                betas=betas,
-                eps=p.get("epsilon"),
-                weight_decay=p["weight_decay"],
-                **form,
-            ),
-            tensors={"first_moment": Name("exp_avg"), "second_moment": Name("exp_avg_sq")},
-            reads={
-                "learning_rate": lambda optimizer: optimizer.defaults["lr"],
-                "beta_1": lambda optimizer: optimizer.defaults["betas"][0],
-                "beta_2": lambda optimizer: optimizer.defaults["betas"][1],
-                "epsilon": lambda optimizer: optimizer.defaults["eps"],
-            },
-        )
+        return made("Adam", p, MOMENTS, BETAS)
+
+    @spellings
+    def adamw(p: Parameters, shapes: Shapes) -> Spelling:
+        return made("AdamW", p, MOMENTS, {**BETAS, "weight_decay": "weight_decay"})
+
+    @spellings
+    def amsgrad(p: Parameters, shapes: Shapes) -> Spelling:
+        return made("Adam", p, {**MOMENTS, "maximum": "max_exp_avg_sq"}, BETAS, amsgrad=True)
+
+    @spellings
+    def adamax(p: Parameters, shapes: Shapes) -> Spelling:
+        return made("Adamax", p, {"first_moment": "exp_avg", "norm": "exp_inf"}, BETAS)
+
+    @spellings
+    def nadam(p: Parameters, shapes: Shapes) -> Spelling:
+        beside = {**STEP, "mu_product": 1.0}
+        return made("NAdam", p, MOMENTS, BETAS, beside, momentum_decay=p["momentum_decay"])
+
+    @spellings
+    def radam(p: Parameters, shapes: Shapes) -> Spelling:
+        return made("RAdam", p, MOMENTS, BETAS)
 
     return spellings
+
+
+def _held(ours: str, theirs: str) -> Callable[[Any], Any]:
+    """Reads a parameter off an optimizer; both betas are one pair."""
+    if theirs == "betas":
+        return lambda optimizer: optimizer.defaults["betas"][("beta_1", "beta_2").index(ours)]
+    return lambda optimizer: optimizer.defaults[theirs]

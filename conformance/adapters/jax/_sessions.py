@@ -154,7 +154,9 @@ class Trained(Session):
             trace[ours], trace[f"{ours}.gradient"] = array(self.params[theirs]), array(of_params[theirs])
         for slot, held in self.optimizer.tensors.items() if self.optimizer else ():
             values = optax.tree_utils.tree_get(self.slots, held.name)
-            trace |= {f"{ours}.{slot}": array(values[theirs]) for ours, theirs in self.trained.items()}
+            trace |= {
+                f"{ours}.{slot}": held.layout.ours(array(values[theirs])) for ours, theirs in self.trained.items()
+            }
         return trace
 
     def predict(self) -> Arrays:
@@ -174,9 +176,9 @@ class Applied(Session):
         self.spelling: Spelling = _spelled(task)
         self.parameters = {name: read(self.spelling.call) for name, read in self.spelling.reads.items()}
         self.variable = jax.device_put(task.tensors["variable"])
-        self.names = {ours: each.name for ours, each in self.spelling.tensors.items() if ours in task.tensors}
+        self.names = {ours: each for ours, each in self.spelling.tensors.items() if ours in task.tensors}
         optimizer = self.spelling.call()
-        given = {theirs: jax.device_put(task.tensors[ours]) for ours, theirs in self.names.items()}
+        given = {name: jax.device_put(each) for name, each in _given_slots(task, self.spelling).items()}
         self.slots = optax.tree_utils.tree_set(optimizer.init(self.variable), **given)
         self.update = run(partial(update, optimizer))
 
@@ -184,11 +186,21 @@ class Applied(Session):
         assert self.task.train is not None
         gradient = jax.device_put(self.task.train.batches[number - 1]["gradient"])
         self.variable, self.slots = self.update(self.variable, self.slots, gradient)
-        slots = {ours: optax.tree_utils.tree_get(self.slots, theirs) for ours, theirs in self.names.items()}
-        return {"variable": array(self.variable)} | {ours: array(each) for ours, each in slots.items()}
+        slots = {ours: array(optax.tree_utils.tree_get(self.slots, each.name)) for ours, each in self.names.items()}
+        return {"variable": array(self.variable)} | {
+            ours: self.names[ours].layout.ours(each) for ours, each in slots.items()
+        }
 
     def predict(self) -> Arrays:
         raise Unsupported("an optimizer has no predict phase")
+
+
+def _given_slots(task: Task, spelling: Spelling) -> Arrays:
+    """The slots that a case gives, as optax names and keeps them."""
+    return {
+        spelling.tensors[ours].name: spelling.tensors[ours].layout.theirs(each)
+        for ours, each in shared.given_slots(task, spelling).items()
+    }
 
 
 # --- the scripts ----------------------------------------------------------------------------------------------------
@@ -267,8 +279,7 @@ def applied_script(script: Script, task: Task, run: str) -> None:
     """Write what `Applied` does."""
     assert task.train is not None
     spelling: Spelling = _spelled(task)
-    names = {ours: each.name for ours, each in spelling.tensors.items() if ours in task.tensors}
-    given = ", ".join(f"{theirs}={_text(task.tensors[ours])}" for ours, theirs in names.items())
+    given = ", ".join(f"{name}={_text(each)}" for name, each in _given_slots(task, spelling).items())
     script.functions(update)
     script.line(f"variable = {_text(task.tensors['variable'])}", f"optimizer = {spelling.call}")
     script.line("slots = optimizer.init(variable)")

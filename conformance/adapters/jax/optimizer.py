@@ -2,47 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from conformance.adapter import lazy
 from conformance.adapters.jax._spelling import Composed
 from conformance.errors import Unsupported
-from conformance.spelling import Call, Name, Parameters, Shapes, Spelling, Spellings, default
-
-if TYPE_CHECKING:
-    import optax
-else:
-    optax = lazy("optax")
+from conformance.spelling import Call, Layout, Name, Parameters, Shapes, Spelling, Spellings, refuse_others
 
 spellings = Spellings()
 
-
-@spellings
-def sgd(p: Parameters, shapes: Shapes) -> Spelling:
-    if p["dampening"]:
-        raise Unsupported("optax.sgd has no dampening")
-    call = Composed(
-        "optax.sgd", _learning_rate(p, "optax.sgd"), momentum=p["momentum"] or None, nesterov=p["nesterov"] or None
-    )
-    return Spelling(_decayed(call, p), tensors={"velocity": Name("trace")} if p["momentum"] else {})
+BETAS = {"beta_1": "b1", "beta_2": "b2", "epsilon": "eps"}
+MOMENTS = {"first_moment": "mu", "second_moment": "nu"}
 
 
-@spellings
-def adam(p: Parameters, shapes: Shapes) -> Spelling:
-    call = Composed(
-        "optax.adam", _learning_rate(p, "optax.adam"), b1=p.get("beta_1"), b2=p.get("beta_2"), eps=p.get("epsilon")
-    )
+def _optimizer(
+    name: str,
+    p: Parameters,
+    slots: Mapping[str, str],
+    own: Mapping[str, str],
+    implied: Parameters | None = None,
+    **arguments: Any,
+) -> Spelling:
+    """``own`` are the parameters that have defaults of optax's own; a weight_decay not among them comes before it.
+
+    Of the other parameters ``implied`` are those that it lacks, with the value that it always has.
+    """
+    refuse_others(p, name, p.keys() - (implied or {}).keys(), implied or {})
+    call = Composed(name, _learning_rate(p, name), **{theirs: p.get(ours) for ours, theirs in own.items()}, **arguments)
     return Spelling(
-        _decayed(call, p),
-        tensors={"first_moment": Name("mu"), "second_moment": Name("nu")},
-        reads={"beta_1": _adam(call, "b1"), "beta_2": _adam(call, "b2"), "epsilon": _adam(call, "eps")},
+        call if "weight_decay" in own else _decayed(call, p),
+        tensors={ours: Name(theirs) for ours, theirs in slots.items()},
+        reads={ours: _held(call, theirs) for ours, theirs in own.items()},
     )
 
 
-def _adam(call: Call, name: str) -> Callable[[Any], Any]:
-    return lambda _: call.arguments.get(name, default(optax.adam, name))
+def _held(call: Call, name: str) -> Callable[[Any], Any]:
+    return lambda _: call.argument(name)
 
 
 def _learning_rate(p: Parameters, name: str) -> Any:
@@ -64,3 +61,63 @@ def _decayed(call: Composed, p: Parameters) -> Composed:
     if not p["weight_decay"]:
         return call
     return Composed("optax.chain", Composed("optax.add_decayed_weights", p["weight_decay"]), call)
+
+
+@spellings
+def sgd(p: Parameters, shapes: Shapes) -> Spelling:
+    slots = {"velocity": "trace"} if p["momentum"] else {}
+    options = {name: p[name] or None for name in ("momentum", "nesterov")}
+    return _optimizer("optax.sgd", p, slots, {}, {"dampening": 0.0}, **options)
+
+
+@spellings
+def rmsprop(p: Parameters, shapes: Shapes) -> Spelling:
+    """What optax collects in its velocity is added to the variable."""
+    own = {"rho": "decay", "epsilon": "eps", "initial_accumulator": "initial_scale"}
+    slots = {"second_moment": "nu"} | ({"first_moment": "mu"} if p["centered"] else {})
+    made = _optimizer("optax.rmsprop", p, slots, own, centered=p["centered"], momentum=p["momentum"] or None)
+    velocity = {"velocity": Name("trace", Layout(negated=True))} if p["momentum"] else {}
+    return replace(made, tensors={**made.tensors, **velocity})
+
+
+@spellings
+def adagrad(p: Parameters, shapes: Shapes) -> Spelling:
+    own = {"epsilon": "eps", "initial_accumulator": "initial_accumulator_value"}
+    return _optimizer("optax.adagrad", p, {"accumulator": "sum_of_squares"}, own, {"learning_rate_decay": 0.0})
+
+
+@spellings
+def adadelta(p: Parameters, shapes: Shapes) -> Spelling:
+    slots = {"squared_gradient": "e_g", "squared_step": "e_x"}
+    own = {"rho": "rho", "epsilon": "eps", "weight_decay": "weight_decay"}
+    return _optimizer("optax.adadelta", p, slots, own)
+
+
+@spellings
+def adam(p: Parameters, shapes: Shapes) -> Spelling:
+    return _optimizer("optax.adam", p, MOMENTS, BETAS)
+
+
+@spellings
+def adamw(p: Parameters, shapes: Shapes) -> Spelling:
+    return _optimizer("optax.adamw", p, MOMENTS, {**BETAS, "weight_decay": "weight_decay"})
+
+
+@spellings
+def amsgrad(p: Parameters, shapes: Shapes) -> Spelling:
+    return _optimizer("optax.amsgrad", p, {**MOMENTS, "maximum": "nu_max"}, BETAS)
+
+
+@spellings
+def adamax(p: Parameters, shapes: Shapes) -> Spelling:
+    return _optimizer("optax.adamax", p, {"first_moment": "mu", "norm": "nu"}, BETAS)
+
+
+@spellings
+def nadam(p: Parameters, shapes: Shapes) -> Spelling:
+    return _optimizer("optax.nadam", p, MOMENTS, BETAS, {"momentum_decay": 0.004})
+
+
+@spellings
+def radam(p: Parameters, shapes: Shapes) -> Spelling:
+    return _optimizer("optax.radam", p, MOMENTS, BETAS)

@@ -136,10 +136,10 @@ class Keras(base.OnBackend):
 
 
 def _optimizer_script(script: Script, backend: Backend, task: Task) -> None:
-    names = spellings.spell(task.operation, task.parameters).tensors
+    spelling: Spelling = spellings.spell(task.operation, task.parameters)
     after = ["slots = {each.name: each for each in optimizer.variables}"]
-    for name in names.keys() & task.tensors.keys():
-        after.append(f"slots['variable_{names[name].name}'].assign({literal(task.tensors[name])})")
+    for name, value in functions.given_slots(task, spelling).items():
+        after.append(f"slots['variable_{spelling.tensors[name].name}'].assign({literal(value)})")
     made = base.optimizer_text(Part(task.operation, task.parameters))
     shown = "{name: np.asarray(each) for name, each in slots.items()}"
     write.applied_script(script, backend, task, made, shown, after)

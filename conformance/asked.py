@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from conformance.adapter import Reply, Task
@@ -18,24 +15,7 @@ from conformance.outcome import Trial, outcomes
 from conformance.results import Outcome
 from conformance.stability import Answered, changes
 from conformance.task import task_of
-
-
-@dataclass
-class Spent:
-    """Where the time of one adapter went, in seconds."""
-
-    start: float = 0.0
-    framework: float = 0.0
-    harness: float = 0.0
-
-    @contextmanager
-    def on(self, what: str) -> Iterator[None]:
-        """Add the time that passes to one of the fields."""
-        begin = time.perf_counter()
-        try:
-            yield
-        finally:
-            setattr(self, what, getattr(self, what) + time.perf_counter() - begin)
+from conformance.timing import Spent, judging
 
 
 def connect(reference: Reference, **options: Any) -> Connection:
@@ -69,12 +49,14 @@ class Asked:
 
     def start(self) -> None:
         """Start the workers, unless they run."""
-        with self.spent.on("start"):
-            try:
-                self.hello, *_ = [each.start() for each in self.connections]
-                self.mode = self.mode or self.hello.modes[0]
-            except WorkerMissing as reason:
-                self.missing = str(reason)
+        begin = time.perf_counter()
+        try:
+            self.hello, *_ = [each.start() for each in self.connections]
+            self.mode = self.mode or self.hello.modes[0]
+        except WorkerMissing as reason:
+            self.missing = str(reason)
+        finally:
+            self.spent.load += time.perf_counter() - begin
 
     def run(self, case: Case, timeout: float | None = None) -> list[Outcome]:
         """Put a case in each of its precisions, and judge the answers."""
@@ -82,7 +64,7 @@ class Asked:
         trials: list[Trial] = []
         for precision in case.precisions:
             if precision in self.hello.precisions:
-                with self.spent.on("harness"):
+                with judging(self.spent):
                     task = task_of(case, precision, self.mode)
                 trials.append(self._trial(task, timeout))
                 if trials[-1].failure:
@@ -90,7 +72,7 @@ class Asked:
         if not trials:
             lacks = f"no precision {' or '.join(case.precisions)}; it has {', '.join(self.hello.precisions)}"
             trials = [Trial(task_of(case, case.precisions[0], self.mode), Reply(unsupported=lacks))]
-        with self.spent.on("harness"):
+        with judging(self.spent):
             return outcomes(case, self.name, trials, self.hello.versions, self.hello.narrows)
 
     def _trial(self, task: Task, timeout: float | None) -> Trial:
@@ -102,17 +84,13 @@ class Asked:
 
     def _ask(self, connection: Connection, task: Task, timeout: float | None) -> Answered:
         begin = time.perf_counter()
-        framework = 0.0
         try:
             answer = connection.run(task, timeout)
-            framework = answer.seconds
-            return answer.reply
         except WorkerError as failure:
-            framework = time.perf_counter() - begin
+            self.spent.framework += time.perf_counter() - begin
             return failure
-        finally:
-            self.spent.framework += framework
-            self.spent.harness += time.perf_counter() - begin - framework
+        self.spent.framework += answer.seconds
+        return answer.reply
 
     def describe(self) -> dict[str, Any]:
         """What the header of a run says of this adapter."""

@@ -18,6 +18,7 @@ from conformance.arithmetic.precision import PRECISIONS, Precision
 from conformance.compare import Deviation, compare
 from conformance.operation import Dialect, Setting, get_operation
 from conformance.oracle import Oracle, Trace, bounded, plain
+from conformance.timing import in_oracle
 
 Key = tuple[tuple[str, Setting], ...]
 
@@ -124,7 +125,7 @@ class Replay:
         key = (step, tuple(sorted(dialect.items())), unit or self.precision.unit, wanted)
         if key not in self._references:
             oracle, before = self.oracle(unit), self.before(step)
-            with np.errstate(all="ignore"):
+            with np.errstate(all="ignore"), in_oracle():
                 if not step:
                     self._references[key] = oracle.predict(before, dialect)
                 elif wanted == "results":
@@ -160,7 +161,7 @@ class Replay:
 
     def own_end(self) -> tuple[Trace, Trace | None]:
         """The formula's own run in float64, with these parameters: its last step, and its prediction."""
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), in_oracle():
             steps, prediction = Oracle(self.task, self.parameters, plain("float64")).run()
         return (steps[-1] if steps else {}), prediction
 

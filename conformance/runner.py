@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from conformance.errors import UsageError
 from conformance.results import SCHEMA_VERSION, Header, Outcome, Run
 from conformance.runfile import Journal
 from conformance.task import phases
+from conformance.timing import told
 
 Progress = Callable[[str, str, int, int], None]
 """Called with an adapter, what it does now, how many of its cases are done, and how many there are."""
@@ -40,6 +42,7 @@ class Runner:
         self._repeat, self._jobs = repeat, jobs or len(os.sched_getaffinity(0))
         self._digests = {file: _digest(file) for file in dict.fromkeys(case.file for case in self.cases)}
         self._earlier: Header | None = None
+        self._begin = time.perf_counter()
         self._stop = threading.Event()
         self._lock = threading.Lock()
 
@@ -144,13 +147,9 @@ class Runner:
         asked.close()
 
     def spent(self) -> str:
-        """Where the time went, a line per adapter."""
-        return "\n".join(
-            f"{each.name}: {each.spent.start:.1f} s to start, {each.spent.framework:.1f} s in the framework, "
-            f"{each.spent.harness:.1f} s in the harness"
-            for each in self.adapters
-            if each.hello
-        )
+        """Where the time went: a line per adapter, and their sum."""
+        rows = {each.name: each.spent for each in self.adapters if each.hello}
+        return told(rows, time.perf_counter() - self._begin)
 
     def header(self) -> Header:
         """What the run was made with."""

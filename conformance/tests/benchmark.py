@@ -36,6 +36,7 @@ from conformance.discovery import get_adapter
 from conformance.replay import Replay
 from conformance.task import load_valid, task_of
 from conformance.tests import benchmark_memory, benchmark_messages
+from conformance.timing import Spent
 
 TOLERANCE = 1e-3
 """Relative and absolute: the kind of number that a plain script picks by hand."""
@@ -133,13 +134,13 @@ def measure(name: str, paths: Sequence[str], rounds: int) -> None:
             harness.append(harness_round(asked, paths))
         script.stdin.close()
     asked.close()
-    tell(name, about, asked.spent.start, plain, harness)
+    tell(name, about, asked.spent.load, plain, harness)
 
 
 def harness_round(asked: Asked, paths: Sequence[str]) -> Round:
     """One round, of cases read anew: what the harness remembers of a case must not help the next round."""
     cases = [case for case in load_valid(paths) if not case.observed]
-    asked.spent.framework = asked.spent.harness = 0.0
+    asked.spent = Spent()
     for case in cases:
         asked.run(case)
     return Round(asked.spent.framework, asked.spent.harness)

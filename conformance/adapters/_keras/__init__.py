@@ -26,7 +26,7 @@ spellings = spellings_of(__name__)
 
 
 NARROWS = {
-    "reason": "computed in float32 on its way, for result_type makes float32 of float64 on every backend but TensorFlow",
+    "reason": "float32 on its way: result_type makes float32 of float64 on every backend but TensorFlow",
     "reference": "https://github.com/keras-team/keras/issues/23704",
 }
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from conformance.adapters._on_jax import OnJax
 from conformance.adapters.keras_ops import KerasOps
-from conformance.adapters.keras_ops.convolution import convolution
+from conformance.adapters.keras_ops.convolution import on_other_backends
 from conformance.spelling import Spellings
 
 
@@ -19,4 +19,4 @@ class KerasOpsJax(KerasOps):
     seconds_to_start = 4.0
     extra = "keras-jax"
     modes = tuple(backend.modes)
-    spellings = Spellings({**KerasOps.spellings, "conv2d": convolution})
+    spellings = Spellings(KerasOps.spellings, on_other_backends)

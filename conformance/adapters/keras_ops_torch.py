@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from conformance.adapters._on_torch import OnTorch
 from conformance.adapters.keras_ops import KerasOps
-from conformance.adapters.keras_ops.convolution import convolution
+from conformance.adapters.keras_ops.convolution import on_other_backends
 from conformance.spelling import Spellings
 
 
@@ -19,4 +19,4 @@ class KerasOpsTorch(KerasOps):
     seconds_to_start = 5.0
     extra = "keras-torch"
     modes = tuple(backend.modes)
-    spellings = Spellings({**KerasOps.spellings, "conv2d": convolution})
+    spellings = Spellings(KerasOps.spellings, on_other_backends)

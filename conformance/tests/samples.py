@@ -54,46 +54,15 @@ def _dense(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
     return {"x": rng.normal(size=(n, i)), "kernel": rng.normal(size=(i, size)), "bias": rng.normal(size=size)}, {}
 
 
-def _conv(axes: int) -> Draw:
-    def draw(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
-        groups = int(rng.integers(1, 3))
-        channels, filters = int(rng.integers(1, 3)), int(rng.integers(1, 3)) * groups
-        return {
-            "x": rng.normal(size=(2, *rng.integers(4, 8 if axes < 3 else 6, axes), channels * groups)),
-            "kernel": rng.normal(size=(*rng.integers(1, 4, axes), channels, filters)),
-            "bias": rng.normal(size=filters),
-        }, {"groups": groups, "strides": int(rng.integers(1, 3)), "padding": str(rng.choice(["valid", "same"]))}
-
-    return draw
-
-
-def _conv_transpose(axes: int) -> Draw:
-    def draw(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
-        tensors, parameters = _conv(axes)(rng)
-        filters, channels = rng.integers(1, 3), tensors["x"].shape[-1]
-        kernel = rng.normal(size=(*rng.integers(1, 4, axes), filters, channels))
-        return tensors | {"kernel": kernel, "bias": rng.normal(size=filters * parameters["groups"])}, parameters
-
-    return draw
-
-
-def _depthwise(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
-    tensors, parameters = _conv(2)(rng)
-    channels, multiplier = tensors["x"].shape[-1], int(rng.integers(1, 3))
-    kernel = rng.normal(size=(*rng.integers(1, 4, 2), channels, multiplier))
-    del parameters["groups"]
-    return tensors | {"kernel": kernel, "bias": rng.normal(size=channels * multiplier)}, parameters
-
-
-def _separable(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
-    tensors, parameters = _depthwise(rng)
-    depthwise, filters = tensors["kernel"], int(rng.integers(1, 4))
+def _conv(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
+    groups = int(rng.integers(1, 3))
+    taps = rng.integers(1, 4, 2)
+    channels, filters = int(rng.integers(1, 3)), int(rng.integers(1, 3)) * groups
     return {
-        "x": tensors["x"],
-        "depthwise_kernel": depthwise,
-        "pointwise_kernel": rng.normal(size=(1, 1, depthwise.shape[2] * depthwise.shape[3], filters)),
+        "x": rng.normal(size=(2, *rng.integers(4, 8, 2), channels * groups)),
+        "kernel": rng.normal(size=(*taps, channels, filters)),
         "bias": rng.normal(size=filters),
-    }, parameters
+    }, {"groups": groups, "strides": int(rng.integers(1, 3)), "padding": str(rng.choice(["valid", "same"]))}
 
 
 def _activation(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -135,13 +104,7 @@ DRAWS: Mapping[str, Draw] = {
     "batch_normalization": _batch,
     "layer_normalization": _normalization,
     "dense": _dense,
-    "conv1d": _conv(1),
-    "conv2d": _conv(2),
-    "conv3d": _conv(3),
-    "conv_transpose1d": _conv_transpose(1),
-    "conv_transpose2d": _conv_transpose(2),
-    "depthwise_conv2d": _depthwise,
-    "separable_conv2d": _separable,
+    "conv2d": _conv,
     "relu": _activation,
     "gelu": _activation,
     "softmax": _activation,

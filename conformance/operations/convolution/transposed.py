@@ -24,10 +24,19 @@ from conformance.operations.convolution.correlation import (
 OUTPUT_SIZE = Knob(
     "output_size",
     {
-        "full": "without padding, (n - 1) * strides + kernel: as far as the kernel reaches",
-        "multiple": "n * strides if that is more: zeros follow where the kernel is smaller than the strides",
+        "full": "for valid (n - 1) * strides + kernel, as far as the kernel reaches; for same n * strides",
+        "multiple": "at least n * strides for valid, too: zeros follow where the kernel is smaller than the strides",
+        "reached": "at most (n - 1) * strides + kernel for same, too: nothing follows",
     },
     default="full",
+)
+CROPPING = Knob(
+    "cropping",
+    {
+        "both_ends": "where output_padding is given, half a kernel is cut off at both ends before it is added behind",
+        "split": "what is to be cut off, output_padding taken off it, is split over both ends, an odd one at the end",
+    },
+    default="both_ends",
 )
 
 _CROPPING = "valid: nothing is cut off; same: cut to inputs * strides outputs, or as output_padding says"
@@ -47,7 +56,7 @@ _OUTPUT_PADDING = (
         tensors={"kernel": [[[1], [0]], [[10], [0]]], "bias": [0.5, 1]},
         target=[[[1.5, 0], [10.5, 1], [2.5, 1], [18.5, 1]]],
     ),
-    knobs=(PADDING_SIDE, KERNEL.without("transposed"), OUTPUT_SIZE),
+    knobs=(PADDING_SIDE, KERNEL.without("transposed"), OUTPUT_SIZE, CROPPING),
 )
 def conv_transpose1d(
     x: Array = input("batch length channel"),
@@ -77,7 +86,7 @@ def conv_transpose1d(
         tensors={"kernel": [[[[1], [0]], [[10], [0]]], [[[0], [0]], [[0], [0]]]], "bias": [0.5, 1]},
         target=[[[[1.5, 0], [10.5, 1], [2.5, 1], [18.5, 1]], [[0.5, 1], [0.5, 1], [0.5, 1], [0.5, 1]]]],
     ),
-    knobs=(PADDING_SIDE, KERNEL, OUTPUT_SIZE),
+    knobs=(PADDING_SIDE, KERNEL, OUTPUT_SIZE, CROPPING),
 )
 def conv_transpose2d(
     x: Array = input("batch height width channel"),
@@ -138,10 +147,16 @@ def _cropping(reach: int, step: int, padding: str, output_padding: int, settings
     if padding == "valid":
         padded = settings["output_size"] == "multiple" and output_padding < 0
         return 0, -(max(step - reach, 0) if padded else max(output_padding, 0))
+    if output_padding >= 0:
+        half = reach // 2
+        left_over = 2 * half - output_padding
+        split = settings["cropping"] == "split" and left_over > 0
+        return (left_over // 2, left_over - left_over // 2) if split else (half, half - output_padding)
     if settings["padding_side"] == "symmetric":
-        return (reach - 1) // 2, (reach - 1) // 2 - max(output_padding, 0)
-    surplus = reach - step if output_padding < 0 else reach // 2 * 2 - output_padding
-    return halves(surplus, settings) if surplus > 0 else (0, surplus)
+        return (reach - 1) // 2, (reach - 1) // 2
+    if reach > step:
+        return halves(reach - step, settings)
+    return 0, (0 if settings["output_size"] == "reached" else reach - step)
 
 
 def _spaced(x: Array, axis: int, step: int) -> Array:

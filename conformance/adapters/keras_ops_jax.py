@@ -8,7 +8,7 @@ from __future__ import annotations
 from conformance.adapters._keras import NARROWS
 from conformance.adapters._on_jax import OnJax
 from conformance.adapters.keras_ops import KerasOps
-from conformance.adapters.keras_ops.convolution import convolution
+from conformance.adapters.keras_ops.convolution import on_other_backends
 from conformance.spelling import Spellings
 
 
@@ -21,4 +21,4 @@ class KerasOpsJax(KerasOps):
     extra = "keras-jax"
     modes = tuple(backend.modes)
     narrows = NARROWS
-    spellings = Spellings({**KerasOps.spellings, "conv2d": convolution})
+    spellings = Spellings(KerasOps.spellings, on_other_backends)

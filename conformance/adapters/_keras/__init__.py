@@ -59,6 +59,11 @@ def refuse_strided_dilation(p: Parameters, name: str) -> None:
         raise Unsupported(f"{name} has no strides > 1 together with dilation_rate > 1")
 
 
+def output_padding(p: Parameters) -> int | None:
+    """That of a transposed convolution: Keras says None where we say -1."""
+    return None if p["output_padding"] < 0 else p["output_padding"]
+
+
 # --- optimizers -------------------------------------------------------------------------------------------------------
 
 

@@ -73,7 +73,9 @@ spellings.update({f"conv_transpose{axes}d": _transposed(axes) for axes in (1, 2)
 def depthwise_conv2d(p: Parameters, shapes: Shapes) -> Graph:
     height, width, channels, multiplier = shapes["kernel"]
     layout = Reshaped(
-        Layout.of("hwcm->cmhw").axes, (channels, multiplier, height, width), (channels * multiplier, 1, height, width)
+        Layout.of("hwcm->cmhw").axes,
+        before=(channels, multiplier, height, width),
+        after=(channels * multiplier, 1, height, width),
     )
     return _graph(
         "Conv",

@@ -77,7 +77,9 @@ def depthwise_kernel(shape: Sequence[int]) -> Layout:
     """Their layout of a kernel with multipliers: that of a convolution with a group for each channel."""
     height, width, channels, multiplier = shape
     return Reshaped(
-        Layout.of("hwcm->cmhw").axes, (channels, multiplier, height, width), (channels * multiplier, 1, height, width)
+        Layout.of("hwcm->cmhw").axes,
+        before=(channels, multiplier, height, width),
+        after=(channels * multiplier, 1, height, width),
     )
 
 

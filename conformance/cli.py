@@ -177,6 +177,13 @@ def _print_json(document: Any) -> None:
 @click.option(
     "--repeat", default=1, show_default=True, type=_COUNT, help="Runs of each case; what changes is unstable."
 )
+@click.option(
+    "--seed",
+    default=0,
+    metavar="N",
+    type=click.IntRange(min=0, max=2**32),
+    help="Draw random inputs anew: N is added to their seeds.",
+)
 @click.option("--resume", is_flag=True, help="Go on from the run in DIR that broke off; give the same arguments.")
 @click.option(
     "--jobs",
@@ -195,6 +202,7 @@ def run(
     expression: str,
     output: str,
     repeat: int,
+    seed: int,
     resume: bool,
     jobs: int,
     threads: int,
@@ -218,7 +226,7 @@ def run(
     from conformance.runner import Runner, unexpected
 
     names, how = _asked(**frameworks)
-    runner = Runner(_load(paths, expression), names, jobs=jobs, repeat=repeat, threads=threads, **how)
+    runner = Runner(_load(paths, expression), names, jobs=jobs, repeat=repeat, seed=seed, threads=threads, **how)
     if not runner.cases:
         raise UsageError("these cases hold observed numbers only: conformance explain answers them")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be ended is to be interrupted: keep what there is

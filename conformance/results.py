@@ -151,7 +151,7 @@ class Header:
     ``adapters`` maps a name to its ``versions``, ``device``, ``precisions``, ``mode`` and ``switches`` (what was pinned
     because results may depend on it), or to why it is ``missing``; ``cases`` maps a case to its ``file``,
     ``operation``, ``family``, ``description`` and ``yaml``, and to a ``digest`` of its file; each case was run
-    ``repeat`` times.
+    ``repeat`` times, its random inputs drawn with ``seed`` added to their own seeds.
     """
 
     schema: int
@@ -161,6 +161,7 @@ class Header:
     cases: dict[str, dict[str, Any]]
     partial: bool = False
     repeat: int = 1
+    seed: int = 0
 
 
 @dataclass(frozen=True)

@@ -30,16 +30,24 @@ Progress = Callable[[str, str, int, int], None]
 class Runner:
     """A run under way.
 
-    ``mode``, ``repeat`` and the other options are those of `Asked`; ``jobs`` is how many adapters work at once.
+    ``mode``, ``repeat`` and the other options are those of `Asked`; ``jobs`` is how many adapters work at once; random
+    inputs are drawn with ``seed`` added to their own seeds.
     """
 
     def __init__(
-        self, cases: Sequence[Case], adapters: Sequence[str], *, jobs: int = 0, repeat: int = 1, **options: Any
+        self,
+        cases: Sequence[Case],
+        adapters: Sequence[str],
+        *,
+        jobs: int = 0,
+        repeat: int = 1,
+        seed: int = 0,
+        **options: Any,
     ) -> None:
-        self.cases = [case for case in cases if not case.observed]
+        self.cases = [case.reseeded(seed) for case in cases if not case.observed]
         self.adapters = [Asked(name, repeat=repeat, **options) for name in adapters]
         self.partial = False
-        self._repeat, self._jobs = repeat, jobs or len(os.sched_getaffinity(0))
+        self._repeat, self._seed, self._jobs = repeat, seed, jobs or len(os.sched_getaffinity(0))
         self._digests = {file: _digest(file) for file in dict.fromkeys(case.file for case in self.cases)}
         self._earlier: Header | None = None
         self._begin = time.perf_counter()
@@ -107,6 +115,8 @@ class Runner:
             told = f"{', '.join(lacking[:3])}{' ...' if len(lacking) > 3 else ''}"
         elif earlier.repeat != self._repeat and journal.kept:
             told = f"--repeat {earlier.repeat}"
+        elif earlier.seed != self._seed and journal.kept:
+            told = f"--seed {earlier.seed}"
         else:
             return
         hint = "--resume goes on with the same arguments; for others, name another --output"
@@ -167,6 +177,7 @@ class Runner:
             cases={case.id: self._about(case) for case in self.cases},
             partial=self.partial,
             repeat=self._repeat,
+            seed=self._seed,
         )
 
     def _describe(self, asked: Asked) -> dict[str, Any]:

@@ -50,6 +50,31 @@ KERNEL = Knob(
     },
     default="given",
 )
+PADDING_SIDE = Knob(
+    "padding_side",
+    {
+        "right": "'same' padding that cannot be split evenly goes to the end (SAME_UPPER)",
+        "left": "it goes to the beginning (SAME_LOWER)",
+        "symmetric": "dilation * (kernel - 1) // 2 on either side, whatever the strides: the usual port",
+    },
+    default="right",
+)
+
+
+def same_padding(size: int, reach: int, step: int, settings: Settings) -> tuple[int, int]:
+    """What stands before and behind an axis for ceil(size / step) places of a window; obeys PADDING_SIDE.
+
+    ``reach`` is how much of the axis the window spans, dilation included.
+    """
+    if settings["padding_side"] == "symmetric":
+        return (reach - 1) // 2, (reach - 1) // 2
+    return halves(max((-(-size // step) - 1) * step + reach - size, 0), settings)
+
+
+def halves(total: int, settings: Settings) -> tuple[int, int]:
+    """A total split over both ends of an axis; the odd one goes where PADDING_SIDE says."""
+    less, more = total // 2, total - total // 2
+    return (more, less) if settings["padding_side"] == "left" else (less, more)
 
 
 def mean(x: Array, axes: Sequence[int]) -> Array:

@@ -11,8 +11,8 @@ import numpy
 
 from conformance.errors import Undefined
 from conformance.operation import Array, Example, Knob, input, operation, parameter
-from conformance.operations.choices import Settings, constant
-from conformance.operations.windows import CEIL, PADDING_SIDE, Reach, gathered, inside, padded, per_axis, sliding
+from conformance.operations.choices import PADDING_SIDE, Settings, constant
+from conformance.operations.windows import CEIL, Reach, gathered, inside, padded, per_axis, sliding
 
 NAN = Knob("nan", {"propagate": "NaN stays NaN", "drop": "NaN counts as less than everything"}, default="propagate")
 SUBGRADIENT = Knob(

@@ -9,8 +9,8 @@ import numpy
 
 from conformance.errors import Undefined
 from conformance.operation import Array, Example, Knob, input, operation, parameter
-from conformance.operations.choices import Settings
-from conformance.operations.windows import PADDING_SIDE, Reach, gathered, inside, per_axis, sliding
+from conformance.operations.choices import PADDING_SIDE, Settings
+from conformance.operations.windows import Reach, gathered, inside, per_axis, sliding
 
 CHANNEL_ORDER = Knob(
     "channel_order",

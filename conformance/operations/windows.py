@@ -15,8 +15,7 @@ import autograd.numpy as np
 
 from conformance.errors import Undefined
 from conformance.operation import Array, Knob
-from conformance.operations.choices import Settings
-from conformance.operations.convolution import PADDING_SIDE
+from conformance.operations.choices import Settings, same_padding
 
 CEIL = Knob(
     "ceil",
@@ -66,7 +65,7 @@ def sliding(
     reaches = []
     for size, tap, step, gap, pad in zip(sizes, taps, steps, gaps, pads, strict=True):
         width = (tap - 1) * gap + 1
-        before, after = _same(size, width, step, str(settings["padding_side"])) if padding == "same" else (pad, pad)
+        before, after = same_padding(size, width, step, settings) if padding == "same" else (pad, pad)
         room = size + before + after - width
         places = (-(-room // step) if ceil else room // step) + 1
         if ceil and settings["ceil"] == "drop_last" and (places - 1) * step >= size + before:
@@ -76,14 +75,6 @@ def sliding(
         positions = step * np.arange(places)[:, None] + gap * np.arange(tap)[None, :] - before
         reaches.append(Reach(positions, size, size + after))
     return reaches
-
-
-def _same(size: int, width: int, step: int, side: str) -> tuple[int, int]:
-    if side == "symmetric":
-        return (width - 1) // 2, (width - 1) // 2
-    total = max((-(-size // step) - 1) * step + width - size, 0)
-    less, more = total // 2, total - total // 2
-    return (less, more) if side == "right" else (more, less)
 
 
 def gathered(x: Array, reaches: Sequence[Reach]) -> Array:
@@ -123,6 +114,3 @@ def _crossed(tables: Sequence[Any]) -> list[Any]:
         shape[axis], shape[rank + axis] = table.shape
         crossed.append(np.reshape(table, shape))
     return crossed
-
-
-__all__ = ["CEIL", "PADDING_SIDE", "Reach", "gathered", "inside", "padded", "per_axis", "sliding"]

@@ -203,9 +203,9 @@ def lp_pool(
     source="https://arxiv.org/abs/1406.4729",
     example=Example(
         {"x": IMAGE},
-        {"y": [[[[4, 5, -4], [3, 4, -4.5]]]]},
-        {"output_size": [1, 2]},
-        target=[[[[3, 5, -2], [4, 4, -4]]]],
+        {"y": [[[[3, 5, -2], [1, 5, -5.5]], [[5, 5, -6], [5, 3, -3.5]]]]},
+        {"output_size": [2, 2]},
+        target=[[[[2, 5, -2], [1, 3, -5.5]], [[5, 6, -6], [4, 3, -3.5]]]],
     ),
     knobs=(BINS,),
 )
@@ -223,7 +223,10 @@ def adaptive_average_pool(
     r"a_i = \lfloor i n / m \rfloor, \; b_i = \lceil (i + 1) n / m \rceil",
     source="https://arxiv.org/abs/1406.4729",
     example=Example(
-        {"x": IMAGE}, {"y": [[[[7, 8, -1], [6, 7, -2]]]]}, {"output_size": [1, 2]}, target=[[[[7, 8, 1], [4, 7, -2]]]]
+        {"x": IMAGE},
+        {"y": [[[[5, 8, -1], [2, 7, -2]], [[7, 6, -5], [6, 5, -3]]]]},
+        {"output_size": [2, 2]},
+        target=[[[[4, 8, -1], [2, 5, -2]], [[7, 7, -5], [5, 5, -3]]]],
     ),
     knobs=(BINS, NAN, SUBGRADIENT),
 )

@@ -46,6 +46,7 @@ class Graph:
     and results that differ; ``inert`` are
     tensors that a node cannot leave out, with values that change nothing; ``reads`` names the attributes of the first
     node that hold canonical parameters, ``holds`` are those that the operator has by definition, without an attribute.
+    ``shapes`` are those of results that ONNX cannot infer, None for a size that is left open.
     """
 
     nodes: Sequence[Call] = ()
@@ -56,6 +57,7 @@ class Graph:
     inert: Mapping[str, Array] = field(default_factory=dict)
     reads: Mapping[str, str] = field(default_factory=dict)
     holds: Parameters = field(default_factory=dict)
+    shapes: Mapping[str, Sequence[int | None]] = field(default_factory=dict)
 
     def held(self) -> dict[str, Any]:
         """The canonical parameters as the node holds them, or the operator's defaults."""

@@ -98,4 +98,9 @@ def max_unpool(p: Parameters, shapes: Shapes) -> Graph:
         strides=None if steps is None else list(steps),
         pads=list(pads) * 2,
     )
-    return Graph([*nodes, unpool], layout=channels_first(rank), holds=ONES if steps is None else {})
+    return Graph(
+        [*nodes, unpool],
+        layout=channels_first(rank),
+        holds=ONES if steps is None else {},
+        shapes={"y": wanted} if wanted else {},
+    )

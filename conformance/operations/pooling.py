@@ -154,7 +154,9 @@ def average_pool(
         counted = np.ones_like(there)
     elif not dialect["count_include_pad"]:
         counted = there
-    return {"y": np.sum(np.where(there, elements, 0.0), axis=-2) / numpy.sum(counted, axis=-2)}
+    count = numpy.sum(counted, axis=-2)
+    divisor = numpy.where(count == 0, math.nan, count)  # the mean of nothing is not a number
+    return {"y": np.sum(np.where(there, elements, 0.0), axis=-2) / divisor}
 
 
 @operation(
@@ -390,4 +392,4 @@ def _largest(elements: Array, settings: Settings) -> Array:
     *places, taps, channel = elements.shape
     chosen: Any = np.reshape(np.argmax(constant(elements), axis=-2), (-1, channel))
     rows = np.reshape(elements, (chosen.shape[0], taps, channel))
-    return np.reshape(rows[numpy.arange(len(chosen))[:, None], chosen, numpy.arange(channel)], (*places, channel))
+    return np.reshape(rows[numpy.arange(chosen.shape[0])[:, None], chosen, numpy.arange(channel)], (*places, channel))

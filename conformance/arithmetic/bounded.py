@@ -264,9 +264,9 @@ def _power(unit: float, a: Pair, b: Pair) -> Pair:
     value = np.power(*np.broadcast_arrays(a[0], b[0]))
     if np.all(b[0] == 2) and not np.any(b[1]):
         return _multiply(unit, a, a)
-    base = np.abs(a[0]) + a[1]
-    by_base = np.abs(b[0]) * np.power(base, b[0] - 1) * a[1] if np.any(a[1]) else 0.0
-    by_exponent = np.abs(value * np.log(np.abs(a[0]))) * b[1] if np.any(b[1]) else 0.0
+    steepest = np.where(b[0] < 1, _nearest_zero(a), np.abs(a[0]) + a[1])
+    by_base = np.where(a[1] == 0, 0.0, np.abs(b[0]) * np.power(steepest, b[0] - 1) * a[1])
+    by_exponent = np.where(value == 0, 0.0, np.abs(value * np.log(np.abs(a[0]))) * b[1]) if np.any(b[1]) else 0.0
     return value, by_base + by_exponent + ELEMENTARY * unit * np.abs(value)
 
 
@@ -416,7 +416,7 @@ def _add_at(target: Bounded, index: Any, addend: Any) -> None:
     np.add.at(target.value, index, value)
     np.add.at(target.error, index, error)
     hits = np.zeros(target.shape)
-    np.add.at(hits, index, 1.0)
+    np.add.at(hits, index, (value != 0) | (error != 0))  # adding an exact zero rounds nothing
     hits += old != 0
     magnitude = np.abs(old)
     np.add.at(magnitude, index, np.abs(value))

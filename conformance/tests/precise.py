@@ -57,7 +57,7 @@ class Precise:
             return each.values if isinstance(each, Precise) else each
 
         result = function(*map(plain, args), **options)
-        metadata = (np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj)
+        metadata = (np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.argmax)
         return result if function in metadata else Precise(result)
 
 

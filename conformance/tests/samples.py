@@ -100,6 +100,50 @@ def _adam(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
     }
 
 
+def _pooling(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
+    rank = int(rng.integers(1, 3))
+    size = rng.integers(1, 4, rank)
+    same = bool(rng.integers(2))
+    return {"x": rng.normal(size=(1, *rng.integers(4, 7, rank), 2))}, {
+        "pool_size": size.tolist(),
+        "strides": rng.integers(0, 4, rank).tolist(),
+        "padding": "same" if same else "valid",
+        "pads": 0 if same else (size // 2).tolist(),
+        "dilation": rng.integers(1, 3, rank).tolist(),
+        "ceil_mode": bool(rng.integers(2)),
+    }
+
+
+def _average(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
+    tensors, parameters = _pooling(rng)
+    return tensors, parameters | {"count_include_pad": bool(rng.integers(2))}
+
+
+def _norms(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
+    tensors, parameters = _pooling(rng)
+    positive = {"x": np.abs(tensors["x"])}  # the root of a negative sum is complex to mpmath, NaN to all others
+    return positive, parameters | {"p": float(rng.integers(1, 5))}
+
+
+def _bins(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
+    rank = int(rng.integers(1, 3))
+    return {"x": rng.normal(size=(1, *rng.integers(3, 6, rank), 2))}, {"output_size": rng.integers(1, 6, rank).tolist()}
+
+
+def _images(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
+    return {"x": rng.normal(size=(2, *rng.integers(2, 5, int(rng.integers(1, 4))), 3))}, {
+        "keepdims": bool(rng.integers(2))
+    }
+
+
+def _unpooling(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
+    places = np.argsort(rng.normal(size=(2, 4 * 6, 3)), axis=1)[:, :4]
+    return {"x": rng.normal(size=(2, 2, 2, 3)), "indices": places.reshape(2, 2, 2, 3)}, {
+        "pool_size": [2, 3],
+        "output_size": [int(rng.choice([0, 5])), 0],
+    }
+
+
 DRAWS: Mapping[str, Draw] = {
     "batch_normalization": _batch,
     "layer_normalization": _normalization,
@@ -111,6 +155,14 @@ DRAWS: Mapping[str, Draw] = {
     "mean_squared_error": _loss,
     "sgd": _sgd,
     "adam": _adam,
+    "max_pool": _pooling,
+    "average_pool": _average,
+    "lp_pool": _norms,
+    "adaptive_average_pool": _bins,
+    "adaptive_max_pool": _bins,
+    "global_average_pool": _images,
+    "global_max_pool": _images,
+    "max_unpool": _unpooling,
 }
 """Where more variety is wanted than the cases have; the other operations draw the inputs of their cases anew."""
 
@@ -151,7 +203,10 @@ def random_task(name: str, seed: int, precision: str) -> Task:
     if name not in DRAWS:
         return as_held(task_of(drawn_case(name, seed), precision))
     tensors, parameters = draw(name, seed)
-    arrays = {key: np.asarray(each, dtype=precision) for key, each in filled(operation, tensors, parameters).items()}
+    arrays = {
+        key: np.asarray(each, dtype=operation.tensors[key].dtype(precision))
+        for key, each in filled(operation, tensors, parameters).items()
+    }
     inputs = {key: each for key, each in arrays.items() if operation.tensors[key].role == "input"}
     rng = np.random.default_rng(seed + 10_000)
     target, loss, optimizer = None, None, None

@@ -45,7 +45,8 @@ class Graph:
     name of `renewed`.  ``layout`` is that of the inputs and results, ``layouts`` those of weights and of single inputs
     and results that differ; ``inert`` are
     tensors that a node cannot leave out, with values that change nothing; ``reads`` names the attributes of the first
-    node that hold canonical parameters.
+    node that hold canonical parameters, ``holds`` are those that the operator has by definition, without an attribute.
+    ``shapes`` are those of results that ONNX cannot infer, None for a size that is left open.
     """
 
     nodes: Sequence[Call] = ()
@@ -55,6 +56,8 @@ class Graph:
     layouts: Mapping[str, Layout] = field(default_factory=dict)
     inert: Mapping[str, Array] = field(default_factory=dict)
     reads: Mapping[str, str] = field(default_factory=dict)
+    holds: Parameters = field(default_factory=dict)
+    shapes: Mapping[str, Sequence[int | None]] = field(default_factory=dict)
 
     def held(self) -> dict[str, Any]:
         """The canonical parameters as the node holds them, or the operator's defaults."""
@@ -65,7 +68,8 @@ class Graph:
             name: onnx.helper.get_attribute_value(given.get(attribute, schema.attributes[attribute].default_value))
             for name, attribute in self.reads.items()
         }
-        return {name: value.decode() if isinstance(value, bytes) else value for name, value in held.items()}
+        read = {name: value.decode() if isinstance(value, bytes) else value for name, value in held.items()}
+        return {**self.holds, **read}
 
     def layout_of(self, name: str) -> Layout:
         """The layout of an input or a result; a loss has lost the axes of its inputs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from conformance.adapters import _windows as windows
 from conformance.errors import Unsupported
 from conformance.spelling import Layout, Parameters, Reshaped
 
@@ -90,3 +91,34 @@ def image(axes: int) -> Layout:
 
 
 SPATIAL = {1: "w", 2: "hw", 3: "dhw"}
+
+
+def pooling(p: Parameters, name: str, rank: int) -> dict[str, Any]:
+    """The arguments that max and average pooling share."""
+    windows.refuse(p, name, padding="valid")
+    size, steps = windows.pooled(p, rank)
+    return {"kernel_size": size, "stride": steps, "padding": windows.each(p["pads"], rank)}
+
+
+def lp_window(p: Parameters, rank: int) -> tuple[Any, Any]:
+    """The size of the windows of a p-norm, and their steps; of one axis these must be plain numbers."""
+    size, steps = windows.pooled(p, rank)
+    return (size[0], steps and steps[0]) if rank == 1 else (size, steps)
+
+
+def unpooling(p: Parameters, rank: int) -> dict[str, Any]:
+    """The arguments of max unpooling."""
+    size, steps = windows.pooled(p, rank)
+    wanted = windows.each(p["output_size"], rank) if windows.given(p, "output_size") else None
+    return {"kernel_size": size, "stride": steps, "padding": windows.each(p["pads"], rank), "output_size": wanted}
+
+
+def patches(p: Parameters, name: str) -> dict[str, Any]:
+    """The arguments that unfolding and folding share, which PyTorch does in two axes."""
+    windows.refuse(p, name, padding="valid")
+    return {
+        "kernel_size": windows.each(p["kernel_size"], 2),
+        "dilation": windows.each(p["dilation"], 2),
+        "padding": windows.each(p["pads"], 2),
+        "stride": windows.each(p["strides"], 2) if "strides" in p else None,
+    }

@@ -285,6 +285,9 @@ def test_the_response_of_the_paper():
     )
 
 
+STORED = {"store_v": True}
+
+
 # --- of weights ------------------------------------------------------------------------------------------------------
 
 
@@ -316,36 +319,45 @@ def test_power_iteration_finds_the_largest_singular_value(start):
     left, values, right = np.linalg.svd(kernel)
     tensors = {"x": np.eye(3), "kernel": kernel, "u": RNG.normal(size=4), "v": RNG.normal(size=3)}
     results = evaluate(
-        "spectral_normalization", tensors, {"power_iterations": 200}, "train", {"power_iteration": start}
+        "spectral_normalization",
+        tensors,
+        {"power_iterations": 200, "store_v": True},
+        "train",
+        {"power_iteration": start},
     )
     np.testing.assert_allclose(results["y"], kernel / values[0], rtol=1e-10)
     np.testing.assert_allclose(np.abs(results["u"]), np.abs(right[0]), rtol=1e-10)
     np.testing.assert_allclose(np.abs(results["v"]), np.abs(left[:, 0]), rtol=1e-10)
     stored = {**tensors, "u": results["u"], "v": results["v"]}
+    np.testing.assert_allclose(y("spectral_normalization", stored, {"store_v": True}), kernel / values[0], rtol=1e-10)
+    del stored["v"]
     np.testing.assert_allclose(y("spectral_normalization", stored), kernel / values[0], rtol=1e-10)
 
 
 def test_one_step_of_power_iteration_by_hand():
     """From u = (1, 0): v = W u = (3, 4) / 5, u = W^T v = (5, 0.6) / norm, sigma = that norm."""
     tensors = {"x": np.eye(2), "kernel": [[3.0, 1.0], [4.0, 0.0]], "u": [1.0, 0.0], "v": [0.0, 1.0]}
-    results = evaluate("spectral_normalization", tensors, phase="train")
+    results = evaluate("spectral_normalization", tensors, STORED, "train")
     sigma = math.hypot(5, 0.6)
     np.testing.assert_allclose(results["v"], [0.6, 0.8], rtol=1e-14)
     np.testing.assert_allclose(results["u"], [5 / sigma, 0.6 / sigma], rtol=1e-14)
     np.testing.assert_allclose(results["y"], np.array(tensors["kernel"]) / sigma, rtol=1e-14)
-    other = evaluate("spectral_normalization", tensors, phase="train", dialect={"power_iteration": "v"})
+    other = evaluate("spectral_normalization", tensors, STORED, "train", {"power_iteration": "v"})
     np.testing.assert_allclose(other["u"], [1, 0], rtol=1e-14)  # from v = (0, 1): u = (4, 0) / 4, v = (3, 4) / 5
     np.testing.assert_allclose(other["v"], [0.6, 0.8], rtol=1e-14)
     np.testing.assert_allclose(other["y"], np.array(tensors["kernel"]) / 5, rtol=1e-14)
 
 
 def test_prediction_divides_by_what_was_stored():
-    tensors = {"x": np.eye(2), "kernel": [[3.0, 1.0], [4.0, 0.0]], "u": [1.0, 0.0], "v": [0.0, 1.0]}
-    np.testing.assert_allclose(y("spectral_normalization", tensors), np.array(tensors["kernel"]) / 4, rtol=1e-14)
+    tensors = {"x": np.eye(2), "kernel": [[3.0, 1.0], [4.0, 0.0]], "u": [1.0, 0.0]}
+    kernel = np.array(tensors["kernel"])
+    np.testing.assert_allclose(y("spectral_normalization", tensors), kernel / 5, rtol=1e-14)
+    found = y("spectral_normalization", {**tensors, "v": [0.0, 1.0]}, STORED)
+    np.testing.assert_allclose(found, kernel / 4, rtol=1e-14)
     as_is = y("spectral_normalization", tensors, dialect={"prediction": "as_is"})
     assert as_is.tolist() == tensors["kernel"]
     iterated = y("spectral_normalization", tensors, dialect={"prediction": "iterated"})
-    np.testing.assert_allclose(iterated, np.array(tensors["kernel"]) / math.hypot(5, 0.6), rtol=1e-14)
+    np.testing.assert_allclose(iterated, kernel / math.hypot(5, 0.6), rtol=1e-14)
 
 
 def test_the_gradient_through_sigma_is_that_of_the_paper():
@@ -353,10 +365,14 @@ def test_the_gradient_through_sigma_is_that_of_the_paper():
     tensors = {"x": np.eye(3), "kernel": RNG.normal(size=(3, 2)), "u": [0.6, 0.8], "v": [2 / 3, 1 / 3, 2 / 3]}
     outer, sigma = np.outer(tensors["v"], tensors["u"]), tensors["v"] @ tensors["kernel"] @ np.array(tensors["u"])
     weights = np.linspace(1, 2, 6).reshape(3, 2)
-    expected = (weights - (weights * tensors["kernel"] / sigma).sum() * outer) / sigma
-    np.testing.assert_allclose(gradient("spectral_normalization", tensors, of="kernel"), expected, rtol=1e-12)
-    constant = gradient("spectral_normalization", tensors, of="kernel", dialect={"sigma_gradient": "constant"})
-    np.testing.assert_allclose(constant, weights / sigma, rtol=1e-12)
+    expected = {
+        "through": (weights - (weights * tensors["kernel"] / sigma).sum() * outer) / sigma,
+        "constant": weights / sigma,
+        "replaced": weights,
+    }
+    for setting, each in expected.items():
+        found = gradient("spectral_normalization", tensors, STORED, of="kernel", dialect={"sigma_gradient": setting})
+        np.testing.assert_allclose(found, each, rtol=1e-12)
 
 
 # --- all of them -----------------------------------------------------------------------------------------------------

@@ -157,7 +157,8 @@ def predicting_model(task: Task, graph: Graph, weights: Arrays) -> Model:
     if not graph.nodes:
         raise Unsupported("an optimizer has no predict phase")
     inputs = {name: graph.layout_of(name).theirs(each) for name, each in (task.predict or {}).items()}
-    return Model(graph.nodes, inputs, weights, dict.fromkeys(task.results), task.precision)
+    results = {name: [None] * graph.ranks[name] if name in graph.ranks else None for name in task.results}
+    return Model(graph.nodes, inputs, weights, results, task.precision)
 
 
 def _loss_shape(parameters: Parameters, elements: Array) -> Sequence[int | None]:

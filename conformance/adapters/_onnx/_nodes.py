@@ -45,7 +45,8 @@ class Graph:
     name of `renewed`.  ``layout`` is that of the inputs and results, ``layouts`` those of weights and of single inputs
     and results that differ; ``inert`` are
     tensors that a node cannot leave out, with values that change nothing; ``reads`` names the attributes of the first
-    node that hold canonical parameters.
+    node that hold canonical parameters, ``implied`` are those that no attribute holds; ``ranks``
+    are those of results whose shape ONNX does not infer.
     """
 
     nodes: Sequence[Call] = ()
@@ -55,6 +56,8 @@ class Graph:
     layouts: Mapping[str, Layout] = field(default_factory=dict)
     inert: Mapping[str, Array] = field(default_factory=dict)
     reads: Mapping[str, str] = field(default_factory=dict)
+    implied: Parameters = field(default_factory=dict)
+    ranks: Mapping[str, int] = field(default_factory=dict)
 
     def held(self) -> dict[str, Any]:
         """The canonical parameters as the node holds them, or the operator's defaults."""
@@ -65,7 +68,9 @@ class Graph:
             name: onnx.helper.get_attribute_value(given.get(attribute, schema.attributes[attribute].default_value))
             for name, attribute in self.reads.items()
         }
-        return {name: value.decode() if isinstance(value, bytes) else value for name, value in held.items()}
+        return {**self.implied} | {
+            name: value.decode() if isinstance(value, bytes) else value for name, value in held.items()
+        }
 
     def layout_of(self, name: str) -> Layout:
         """The layout of an input or a result; a loss has lost the axes of its inputs."""

@@ -14,7 +14,18 @@ from conformance.adapters import _functions as shared
 from conformance.adapters.jax._spelling import Layer
 from conformance.errors import Unsupported
 from conformance.script import Script, literal
-from conformance.spelling import Array, Call, Function, Spelling, Spellings, functions_of, spellings_of, taking
+from conformance.spelling import (
+    AS_IS,
+    Array,
+    Call,
+    Function,
+    Layout,
+    Spelling,
+    Spellings,
+    functions_of,
+    spellings_of,
+    taking,
+)
 
 if TYPE_CHECKING:
     import jax
@@ -104,6 +115,11 @@ def _held(task: Task, spelling: Spelling) -> tuple[dict[str, str], dict[str, str
     )
 
 
+def _layout(spelling: Spelling, name: str) -> Layout:
+    """The layout in which a module keeps a weight."""
+    return spelling.tensors[name].layout if name in spelling.tensors else AS_IS
+
+
 class Trained(Session):
     """A layer, an activation or a loss, with its loss and optimizer if it is trained.
 
@@ -114,8 +130,14 @@ class Trained(Session):
         self.task, self.run = task, run
         self.spelling: Spelling = _spelled(task)
         self.trained, self.learned = _held(task, self.spelling)
-        self.params = {theirs: jax.device_put(task.tensors[ours]) for ours, theirs in self.trained.items()}
-        self.batch_stats = {theirs: jax.device_put(task.tensors[ours]) for ours, theirs in self.learned.items()}
+        self.params = {
+            theirs: jax.device_put(_layout(self.spelling, ours).theirs(task.tensors[ours]))
+            for ours, theirs in self.trained.items()
+        }
+        self.batch_stats = {
+            theirs: jax.device_put(_layout(self.spelling, ours).theirs(task.tensors[ours]))
+            for ours, theirs in self.learned.items()
+        }
         loss, optimizer = shared.parts(task)
         self.loss, self.optimizer = _loss(loss), _optimizer(optimizer, list(self.params))
         made = self.optimizer and self.optimizer.call()
@@ -149,12 +171,17 @@ class Trained(Session):
             if name in self.task.differentiated:
                 trace[f"{name}.gradient"] = array(gradient)
         for ours, theirs in self.learned.items():
-            trace[ours] = array(self.batch_stats[theirs])
+            trace[ours] = _layout(self.spelling, ours).ours(array(self.batch_stats[theirs]))
         for ours, theirs in self.trained.items():
-            trace[ours], trace[f"{ours}.gradient"] = array(self.params[theirs]), array(of_params[theirs])
+            canonical = _layout(self.spelling, ours).ours
+            trace[ours] = canonical(array(self.params[theirs]))
+            trace[f"{ours}.gradient"] = canonical(array(of_params[theirs]))
         for slot, held in self.optimizer.tensors.items() if self.optimizer else ():
             values = optax.tree_utils.tree_get(self.slots, held.name)
-            trace |= {f"{ours}.{slot}": array(values[theirs]) for ours, theirs in self.trained.items()}
+            trace |= {
+                f"{ours}.{slot}": _layout(self.spelling, ours).ours(array(values[theirs]))
+                for ours, theirs in self.trained.items()
+            }
         return trace
 
     def predict(self) -> Arrays:
@@ -198,8 +225,9 @@ def _text(value: Array) -> str:
     return f"jax.device_put({literal(value)})"
 
 
-def _dictionary(task: Task, names: Mapping[str, str]) -> str:
-    return f"{{{', '.join(f'{theirs!r}: {_text(task.tensors[ours])}' for ours, theirs in names.items())}}}"
+def _dictionary(task: Task, spelling: Spelling, names: Mapping[str, str]) -> str:
+    written = {theirs: _text(_layout(spelling, ours).theirs(task.tensors[ours])) for ours, theirs in names.items()}
+    return f"{{{', '.join(f'{theirs!r}: {text}' for theirs, text in written.items())}}}"
 
 
 def _list(arrays: Arrays) -> str:
@@ -218,7 +246,9 @@ def trained_script(script: Script, task: Task, run: str) -> None:
     training = taking(spelling.training, task.keywords) if isinstance(spelling, Function) else predicting
     needed = [each for call in (training, predicting) for each in functions_of(call)]
     script.functions(*dict.fromkeys(needed))
-    script.line(f"params = {_dictionary(task, trained)}", f"batch_stats = {_dictionary(task, learned)}")
+    script.line(
+        f"params = {_dictionary(task, spelling, trained)}", f"batch_stats = {_dictionary(task, spelling, learned)}"
+    )
     if task.train:
         _loop(script, task, spelling, training, trained, run)
     if task.predict is not None:

@@ -80,7 +80,7 @@ GAMMA = Knob(
         {"gamma": [1, 2, 0.5, 4]},
         target=[[0, 1, 0, 1], [1, 0, 0, 1]],
     ),
-    knobs=(CENTERING.published("none"), VARIANCE_CORRECTION, EPSILON, GAMMA),
+    knobs=(CENTERING.published("none"), EPSILON, GAMMA),
 )
 def rms_normalization(
     x: Array = input("feature@axis"),
@@ -100,7 +100,7 @@ def rms_normalization(
     if dialect["centering"] == "none":
         y = x / deviation(mean(x * x, features), epsilon, dialect)
     else:
-        average, variance = moments(x, features, {**dialect, "variance": "two_pass"})
+        average, variance = moments(x, features, {"variance": "two_pass", "variance_correction": 0})
         y = (x - average if dialect["centering"] == "both" else x) / deviation(variance, epsilon, dialect)
     if not scale:
         return {"y": y}

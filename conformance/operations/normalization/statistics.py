@@ -13,7 +13,9 @@ from conformance.operations.choices import moments as mean_and_variance
     formula=r"\mu = \frac{1}{n} \sum_{i} x_{i}, \quad \sigma^2 = \frac{1}{n - d} \sum_{i} (x_{i} - \mu)^2",
     source="https://www.itl.nist.gov/div898/handbook/eda/section3/eda356.htm",
     example=Example(
-        {"x": [[1, 7, 4], [0, 2, 1]]}, {"mean": [4, 1], "variance": [9, 1]}, {"axis": 1, "variance_correction": 1}
+        {"x": [[1, 7], [0, 2], [5, 5]]},
+        {"mean": [4, 1, 5], "variance": [9, 1, 0]},
+        {"axis": 1, "variance_correction": 0},
     ),
     knobs=(VARIANCE_CORRECTION, VARIANCE),
     results=("mean", "variance"),

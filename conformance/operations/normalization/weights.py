@@ -59,14 +59,14 @@ POWER_ITERATION = Knob(
     "power_iteration",
     {
         "u": "a step goes from u to v and back: v = W u, then u = W^T v",
-        "v": "a step goes from v to u and back: u = W^T v, then v = W u",
+        "v": "a step goes from v to u and back: u = W^T v, then v = W u; the first v, if not stored, is W u",
     },
     default="u",
 )
 PREDICTION = Knob(
     "prediction",
     {
-        "stored": "prediction divides by v^T W u with the vectors as they were stored",
+        "stored": "prediction divides by v^T W u with the vectors as stored; v, if it is not, is W u",
         "iterated": "it takes further steps of power iteration, which are not stored",
         "as_is": "it takes the kernel as it is: training replaces the kernel itself",
     },
@@ -74,7 +74,11 @@ PREDICTION = Knob(
 )
 SIGMA_GRADIENT = Knob(
     "sigma_gradient",
-    {"through": "the gradient flows through sigma too", "constant": "sigma counts as a constant"},
+    {
+        "through": "the gradient flows through sigma too",
+        "constant": "sigma counts as a constant",
+        "replaced": "the gradient is that of the normalized kernel, which replaces the kernel",
+    },
     default="through",
 )
 
@@ -85,8 +89,7 @@ SIGMA_GRADIENT = Knob(
     example=Example(  # a kernel of norm 1
         {"x": [[1, 2]]},
         {"y": [[2, 0, 1]]},
-        {"epsilon": 0.0},
-        {"kernel": [[0, 0, 1], [0.5, 0, 0]], "bias": [1, 0, 0], "u": [0, 0, 1], "v": [1, 0]},
+        tensors={"kernel": [[0, 0, 1], [0.5, 0, 0]], "bias": [1, 0, 0], "u": [0, 0, 1]},
     ),
     knobs=(POWER_ITERATION, PREDICTION, SIGMA_GRADIENT, NORM_EPSILON.without("outside", "none", "zero")),
 )
@@ -95,11 +98,12 @@ def spectral_normalization(
     kernel: Array = weight("input unit"),
     bias: Array = weight("unit", initial=0, when="use_bias"),
     u: Array = state("unit"),
-    v: Array = state("input"),
+    v: Array = state("input", when="store_v"),
     *,
     power_iterations: int = parameter(1, "how many steps of power iteration a step of training takes", minimum=1),
     epsilon: Array = parameter(1e-12, "the least norm that u and v are divided by", minimum=0, own_default=True),
     use_bias: bool = parameter(True, "add the bias"),
+    store_v: bool = parameter(False, "v is stored beside u, and predicts"),
     training: bool,
     dialect: Settings,
 ) -> dict[str, Array]:
@@ -110,24 +114,31 @@ def spectral_normalization(
     """
     if not training and dialect["prediction"] == "as_is":
         return {"y": _dense(x, kernel, bias if use_bias else None)}
-    if training or dialect["prediction"] == "iterated":
-        fixed = constant(kernel)
+    fixed = constant(kernel)
 
-        def unit(vector: Array) -> Array:
-            return vector / deviation(np.sum(vector * vector), epsilon, dialect)
+    def unit(vector: Array) -> Array:
+        return vector / deviation(np.sum(vector * vector), epsilon, dialect)
 
-        for _ in range(power_iterations):
-            if dialect["power_iteration"] == "u":
-                v = unit(contract("io,o->i", fixed, u))
-                u = unit(contract("io,i->o", fixed, v))
-            else:
-                u = unit(contract("io,i->o", fixed, v))
-                v = unit(contract("io,o->i", fixed, u))
+    if not store_v:
+        v = unit(contract("io,o->i", fixed, u))
+    for _ in range(power_iterations if training or dialect["prediction"] == "iterated" else 0):
+        if dialect["power_iteration"] == "u":
+            v = unit(contract("io,o->i", fixed, u))
+            u = unit(contract("io,i->o", fixed, v))
+        else:
+            u = unit(contract("io,i->o", fixed, v))
+            v = unit(contract("io,o->i", fixed, u))
     sigma = np.sum(contract("io,o->i", kernel, u) * v)
-    if dialect["sigma_gradient"] == "constant":
-        sigma = constant(sigma)
-    y = _dense(x, kernel / sigma, bias if use_bias else None)
-    return {"y": y, "u": u, "v": v} if training else {"y": y}
+    if dialect["sigma_gradient"] == "through":
+        normalized = kernel / sigma
+    elif dialect["sigma_gradient"] == "constant":
+        normalized = kernel / constant(sigma)
+    else:
+        normalized = constant(kernel / sigma) + (kernel - fixed)
+    results = {"y": _dense(x, normalized, bias if use_bias else None)}
+    if training:
+        results.update({"u": u, "v": v} if store_v else {"u": u})
+    return results
 
 
 def _dense(x: Array, kernel: Array, bias: Array | None) -> Array:

@@ -122,6 +122,7 @@ def mean_variance_normalization(p: Parameters, shapes: Shapes) -> Graph:
         [node("MeanVarianceNormalization", ["x"], ["y"], axes=axes)],
         reads={"axis": "axes"},
         implied={"epsilon": MEAN_VARIANCE_EPSILON},
+        ranks={"y": len(shapes["x"])},
     )
 
 

@@ -90,13 +90,20 @@ def moments(p: Parameters, shapes: Shapes) -> Function:
     )
 
 
+LAST_THREE = [-3, -2, -1]
+
+
 @spellings
 def mean_variance_normalization(p: Parameters, shapes: Shapes) -> Function:
-    refuse_others(p, "tf.image.per_image_standardization", (), {"axis": [-3, -2, -1]})
+    refuse_others(p, "tf.image.per_image_standardization", ("axis",), {})
+    if p.get("axis", LAST_THREE) not in (LAST_THREE, tuple(LAST_THREE)):
+        raise Unsupported("tf.image.per_image_standardization has no axes other than the last three")
+    if len(shapes["x"]) < 3:
+        raise Unsupported("tf.image.per_image_standardization takes 3 axes or more")
     size = math.prod(shapes["x"][-3:])
     return Function(
         Call("tensorflow.image.per_image_standardization"),
-        reads={"axis": lambda call: [-3, -2, -1], "epsilon": lambda call: 1 / math.sqrt(size)},
+        reads={"axis": lambda call: LAST_THREE, "epsilon": lambda call: 1 / math.sqrt(size)},
     )
 
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from conformance.adapter import lazy
 from conformance.adapters._torch import argument, functions, geometry
 from conformance.errors import Unsupported
-from conformance.spelling import Call, Function, Layout, Name, Parameters, Shapes, Spellings, complement
+from conformance.spelling import Call, Function, Layout, Local, Name, Parameters, Shapes, Spellings, complement
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = lazy("torch")
 
 spellings = Spellings(functions.spellings)
 
@@ -17,14 +25,16 @@ def batch_normalization(p: Parameters, shapes: Shapes) -> Function:
     rank = len(shapes["x"])
     name, eps, momentum = "torch.nn.functional.batch_norm", p.get("epsilon"), complement(p.get("momentum"))
     training = Call(name, training=True, momentum=momentum, eps=eps)
-    predicting = Call(name, eps=eps) if p["track_statistics"] else Call(name, None, None, training=True, eps=eps)
     return Function(
-        predicting,
+        Call(name, eps=eps) if p["track_statistics"] else Local(normalize_by_batch, eps=eps),
         train=training if p["track_statistics"] and p["statistics"] == "moving" else None,
         tensors=AFFINE | MOVING,
         states=("moving_mean", "moving_variance"),
         layout=Layout.moving([p["axis"] % rank], 1, rank),
-        reads={"epsilon": argument("eps"), "momentum": lambda call: complement(argument("momentum")(call))},
+        reads={
+            "epsilon": lambda call: argument("eps")(training),
+            "momentum": lambda call: complement(argument("momentum")(training)),
+        },
     )
 
 
@@ -107,3 +117,7 @@ def local_response_normalization(p: Parameters, shapes: Shapes) -> Function:
             "k": lambda call: float(argument("k")(call)),
         },
     )
+
+
+def normalize_by_batch(x: Any, weight: Any = None, bias: Any = None, **eps: float) -> Any:
+    return torch.nn.functional.batch_norm(x, None, None, weight, bias, training=True, **eps)

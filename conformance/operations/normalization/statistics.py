@@ -62,6 +62,7 @@ def feature_normalization(
     axis: int = parameter(-1, "the axis, or axes, with statistics of their own", many=True),
     epsilon: Array = parameter(1e-7, "the least divisor", minimum=0, own_default=True),
     invert: bool = parameter(False, "the way back: multiply, then add the mean"),
+    training: bool,
     dialect: Settings,
 ) -> dict[str, Array]:
     """Normalize each feature by a mean and a variance that are given. Keras, the layer Normalization.
@@ -70,6 +71,7 @@ def feature_normalization(
     """
     features = chosen_axes(axis, x.ndim)
     shape = [x.shape[each] if each in features else 1 for each in range(x.ndim)]
-    mean, variance = np.reshape(mean, shape), np.reshape(variance, shape)
-    divisor = deviation(variance * variance if dialect["divisor"] == "variance" else variance, epsilon, dialect)
-    return {"y": x * divisor + mean if invert else (x - mean) / divisor}
+    squared = variance * variance if dialect["divisor"] == "variance" else variance
+    average, divisor = np.reshape(mean, shape), np.reshape(deviation(squared, epsilon, dialect), shape)
+    results = {"y": x * divisor + average if invert else (x - average) / divisor}
+    return {**results, "mean": mean, "variance": variance} if training else results

@@ -33,6 +33,18 @@ EPSILON = Knob(
     },
     default="inside",
 )
+NORM_EPSILON = Knob(
+    "epsilon",
+    {
+        "floor": "max(norm, epsilon)",
+        "floor_inside": "sqrt(max(norm^2, epsilon))",
+        "inside": "sqrt(norm^2 + epsilon)",
+        "outside": "norm + epsilon",
+        "none": "norm: epsilon is not used",
+        "zero": "norm: epsilon is not used, but a norm of 0 counts as 1",
+    },
+    default="floor",
+)
 WEIGHT_DECAY = Knob(
     "weight_decay",
     {
@@ -104,7 +116,7 @@ def _quotient(squares: Array, divisor: float) -> Array:
 
 
 def deviation(variance: Array, epsilon: Array, settings: Settings) -> Array:
-    """The denominator of a normalization; obeys EPSILON."""
+    """The denominator of a normalization, from a variance or a squared norm; obeys EPSILON and NORM_EPSILON."""
     match settings["epsilon"]:
         case "inside":
             return np.sqrt(variance + epsilon)
@@ -112,8 +124,20 @@ def deviation(variance: Array, epsilon: Array, settings: Settings) -> Array:
             return np.sqrt(variance) + epsilon
         case "squared":
             return np.sqrt(variance + epsilon * epsilon)
+        case "floor":
+            return np.maximum(root(variance), epsilon)
+        case "floor_inside":
+            return np.sqrt(np.maximum(variance, epsilon))
+        case "zero":
+            return root(variance) + np.where(variance == 0, 1.0, 0.0)
         case _:
             return np.sqrt(variance)
+
+
+def root(x: Array) -> Array:
+    """The square root, whose slope at 0 is taken as 0."""
+    zero = x == 0
+    return np.where(zero, np.sqrt(constant(x)), np.sqrt(np.where(zero, 1.0, x)))
 
 
 def constant(x: Array) -> Array:

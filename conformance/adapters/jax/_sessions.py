@@ -134,7 +134,10 @@ class Trained(Session):
             theirs: jax.device_put(_layout(self.spelling, ours).theirs(task.tensors[ours]))
             for ours, theirs in self.trained.items()
         }
-        self.batch_stats = {theirs: jax.device_put(task.tensors[ours]) for ours, theirs in self.learned.items()}
+        self.batch_stats = {
+            theirs: jax.device_put(_layout(self.spelling, ours).theirs(task.tensors[ours]))
+            for ours, theirs in self.learned.items()
+        }
         loss, optimizer = shared.parts(task)
         self.loss, self.optimizer = _loss(loss), _optimizer(optimizer, list(self.params))
         made = self.optimizer and self.optimizer.call()
@@ -168,7 +171,7 @@ class Trained(Session):
             if name in self.task.differentiated:
                 trace[f"{name}.gradient"] = array(gradient)
         for ours, theirs in self.learned.items():
-            trace[ours] = array(self.batch_stats[theirs])
+            trace[ours] = _layout(self.spelling, ours).ours(array(self.batch_stats[theirs]))
         for ours, theirs in self.trained.items():
             canonical = _layout(self.spelling, ours).ours
             trace[ours] = canonical(array(self.params[theirs]))

@@ -7,7 +7,9 @@ default: to trace every task costs more than the task), graph (the step in ``tf.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +29,9 @@ else:
     tf = lazy("tensorflow")
 
 spellings = spellings_of(__name__)
+
+
+NO_KERNEL = re.compile(r"Value for attr 'T' of \w+ is not in the list of allowed values.*")
 
 
 # --- the adapter ----------------------------------------------------------------------------------------------------
@@ -78,6 +83,26 @@ def _optimizer(part: Part | None, precision: str) -> Optimizer | None:
     return Optimizer(spellings.spell(part.operation, part.parameters), part, precision) if part else None
 
 
+class Trained(functions.Trained):
+    """A function, whose operation may lack a kernel for the format under test."""
+
+    def step(self, number: int) -> Arrays:
+        return _with_kernel(partial(super().step, number))
+
+    def predict(self) -> Arrays:
+        return _with_kernel(super().predict)
+
+
+def _with_kernel(made: Callable[[], Arrays]) -> Arrays:
+    try:
+        return made()
+    except Exception as error:  # of several kinds, by the mode
+        lacking = NO_KERNEL.search(str(error))
+        if lacking is None:
+            raise
+        raise Unsupported(f"no kernel: {lacking[0]}") from None
+
+
 class TensorFlow(Adapter):
     """TensorFlow: tf.nn and friends, gradients by GradientTape, the optimizers of tf.compat.v1.train."""
 
@@ -97,7 +122,7 @@ class TensorFlow(Adapter):
         if task.kind != "optimizer":
             loss, part = functions.parts(task)
             optimizer = _optimizer(part, task.precision)
-            return functions.Trained(task, self.backend, _spelled(task), _loss(loss), optimizer)
+            return Trained(task, self.backend, _spelled(task), _loss(loss), optimizer)
         optimizer = _optimizer(Part(task.operation, task.parameters), task.precision)
         assert optimizer is not None
         return functions.Applied(task, self.backend, optimizer, optimizer.spelling.call)

@@ -1,0 +1,1 @@
+"""Normalization: an array less its mean, divided by its standard deviation or its norm."""

@@ -266,7 +266,7 @@ def _power(unit: float, a: Pair, b: Pair) -> Pair:
         return _multiply(unit, a, a)
     base = np.abs(a[0]) + a[1]
     by_base = np.abs(b[0]) * np.power(base, b[0] - 1) * a[1] if np.any(a[1]) else 0.0
-    by_exponent = np.abs(value * np.log(np.abs(a[0]))) * b[1] if np.any(b[1]) else 0.0
+    by_exponent = np.where(value == 0, 0.0, np.abs(value * np.log(np.abs(a[0])))) * b[1] if np.any(b[1]) else 0.0
     return value, by_base + by_exponent + ELEMENTARY * unit * np.abs(value)
 
 

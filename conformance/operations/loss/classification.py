@@ -8,7 +8,7 @@ import autograd.numpy as np
 
 from conformance.errors import Undefined
 from conformance.operation import Array, Example, Knob, chosen_axes, input, operation, parameter
-from conformance.operations.choices import Settings, constant
+from conformance.operations.choices import Settings, constant, shift
 from conformance.operations.loss.reducing import REDUCTION, SAMPLE_REDUCTION, reduce, reduction_parameter
 
 ELEMENT_REDUCTION = REDUCTION.without("batch")
@@ -128,12 +128,12 @@ def _log(probability: Array, share: Array) -> Array:
 
 def log_softmax(logits: Array) -> Array:
     """The logarithms of the softmax over the last axis: none is positive, and nothing cancels."""
-    shifted = logits - np.max(constant(logits), axis=-1, keepdims=True)
+    shifted = logits - np.max(shift(logits), axis=-1, keepdims=True)
     return shifted - np.log(np.sum(np.exp(shifted), axis=-1, keepdims=True))
 
 
 def _softmax(logits: Array) -> Array:
-    exponential = np.exp(logits - np.max(constant(logits), axis=-1, keepdims=True))
+    exponential = np.exp(logits - np.max(shift(logits), axis=-1, keepdims=True))
     return exponential / np.sum(exponential, axis=-1, keepdims=True)
 
 
@@ -354,7 +354,7 @@ def categorical_crossentropy_with_logits(
         logarithm = np.where(target == 0, 0.0, logarithm)
     losses = -np.sum(target * logarithm, axis=-1)
     if dialect["target_sum"] == "one":
-        sums = np.log(np.sum(np.exp(prediction - np.max(constant(prediction), axis=-1, keepdims=True)), axis=-1))
+        sums = np.log(np.sum(np.exp(prediction - np.max(shift(prediction), axis=-1, keepdims=True)), axis=-1))
         losses = losses + (1.0 - np.sum(target, axis=-1)) * (sums - constant(sums))  # nothing, with this slope
     return {"loss": reduce(losses, dialect)}
 

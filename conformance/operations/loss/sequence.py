@@ -9,7 +9,7 @@ import numpy
 
 from conformance.errors import Undefined
 from conformance.operation import Array, Example, Knob, input, operation, parameter
-from conformance.operations.choices import Settings, constant
+from conformance.operations.choices import Settings, constant, shift
 from conformance.operations.loss.classification import FROM_LOGITS, log_softmax
 from conformance.operations.loss.reducing import SAMPLE_REDUCTION, reduce, reduction_parameter
 
@@ -91,9 +91,9 @@ def ctc(
 
 def _log_sum(scores: list[Array], ways: list[Array]) -> Array:
     """log of the sum of e^score over the ways that there are; 0 where there is none."""
-    top = np.where(ways[0], constant(scores[0]), -math.inf)
+    top = np.where(ways[0], shift(scores[0]), -math.inf)
     for score, way in zip(scores[1:], ways[1:], strict=True):
-        top = np.maximum(top, np.where(way, constant(score), -math.inf))
+        top = np.maximum(top, np.where(way, shift(score), -math.inf))
     top = np.where(top == -math.inf, 0.0, top)
     total = 0.0
     for score, way in zip(scores, ways, strict=True):

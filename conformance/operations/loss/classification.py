@@ -345,7 +345,8 @@ def categorical_crossentropy_with_logits(
     Goodfellow, Bengio and Courville 2016, equations 6.12 and 6.30.
     """
     if dialect["weighting"] == "sample" and class_weight is not None:
-        weight = class_weight[np.argmax(constant(target), axis=-1)][..., None]
+        most = np.argmax(target == np.max(target, axis=-1, keepdims=True), axis=-1)
+        weight = class_weight[most][..., None]
     else:
         weight = 1.0 if class_weight is None else class_weight
     target = weight * _smoothed(target, label_smoothing, prediction.shape[-1], dialect)

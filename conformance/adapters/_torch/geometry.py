@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.errors import Unsupported
-from conformance.spelling import Parameters
+from conformance.spelling import AS_IS, Layout, Parameters, Shapes
 
 
 def features(p: Parameters, rank: int) -> list[int]:
@@ -28,3 +28,9 @@ def convolving(p: Parameters, name: str) -> dict[str, Any]:
 
 def _pair(one_or_two: Any) -> Any:
     return one_or_two if isinstance(one_or_two, int) else tuple(one_or_two)
+
+
+def class_second(shapes: Shapes) -> Layout:
+    """The layout of a prediction whose classes, the last axis of ours, are PyTorch's second."""
+    rank = len(shapes.get("prediction", ()))
+    return Layout.moving([rank - 1], 1, rank) if rank > 2 else AS_IS

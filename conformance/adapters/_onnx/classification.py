@@ -10,10 +10,9 @@ spellings = Spellings()
 
 def _of_labels(operator: str, p: Parameters, shapes: Shapes) -> Graph:
     inputs = ["prediction", "target", "class_weight"] if "class_weight" in shapes else ["prediction", "target"]
-    ignored = p["ignore_index"] if p["ignore_index"] != -100 else None
     rank = len(shapes["prediction"])
     return Graph(
-        [node(operator, inputs, ["loss"], ignore_index=ignored, reduction=p["reduction"])],
+        [node(operator, inputs, ["loss"], ignore_index=p["ignore_index"], reduction=p["reduction"])],
         layouts={"prediction": Layout.moving([rank - 1], 1, rank) if rank > 2 else AS_IS},
     )
 

@@ -97,7 +97,8 @@ def connectionist(
     blank: int = 0,
     reduction: str = "mean",
 ) -> Any:
+    """optax.ctc_loss answers in JAX's default format, whatever that of the logits."""
     batch, labels = target.shape
     times = padding(prediction_length, prediction.shape[1], batch)
     losses = optax.ctc_loss(prediction, times, target, padding(target_length, labels, batch), blank_id=blank)
-    return reduced(losses, reduction)
+    return reduced(losses.astype(prediction.dtype), reduction)

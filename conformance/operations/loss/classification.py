@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import autograd.numpy as np
+import numpy
 
 from conformance.errors import Undefined
 from conformance.operation import Array, Example, Knob, chosen_axes, input, operation, parameter
@@ -88,6 +89,7 @@ DIVISION = Knob(
 EMPTY = Knob("empty", {"nan": "the mean of nothing is NaN", "zero": "the mean of nothing is 0"}, default="nan")
 
 _LEAST = 1e-7
+_LEAST_DIVISOR = float(numpy.float32(1e-12))  # PyTorch holds it in float32, whatever the format of the tensors
 
 
 def _smoothing() -> float:
@@ -132,6 +134,11 @@ def log_softmax(logits: Array) -> Array:
     return shifted - np.log(np.sum(np.exp(shifted), axis=-1, keepdims=True))
 
 
+def _log_sum_exp(logits: Array) -> Array:
+    largest = np.max(shift(logits), axis=-1)
+    return largest + np.log(np.sum(np.exp(logits - largest[..., None]), axis=-1))
+
+
 def _softmax(logits: Array) -> Array:
     exponential = np.exp(logits - np.max(shift(logits), axis=-1, keepdims=True))
     return exponential / np.sum(exponential, axis=-1, keepdims=True)
@@ -150,24 +157,27 @@ def _sigmoid(x: Array) -> Array:
 # --- of two classes --------------------------------------------------------------------------------------------------
 
 
-def _binary(probability: Array, target: Array, settings: Settings, other: Array = None) -> Array:
-    """-target log p - (1 - target) log(1 - p), ``other`` being 1 - p where it is known; obeys CLIP and LOGARITHM."""
+def _rounds_first(settings: Settings) -> bool:
+    """Whether 1 - p is rounded before its logarithm is taken: whoever clips p has no log1p."""
+    return settings["logarithm"] == "composed" or settings["clip"] == "probability"
+
+
+def _binary(probability: Array, target: Array, settings: Settings) -> Array:
+    """-target log p - (1 - target) log(1 - p); obeys CLIP and LOGARITHM."""
     if settings["clip"] == "logarithm":
         return _binary_with_least_logarithm(probability, target)
     p = _clipped(probability, settings)
-    if settings["logarithm"] == "composed":
+    if _rounds_first(settings):
         complement = _log(1.0 - p, 1.0 - target)
-    elif other is None:
-        complement = np.log1p(-np.where(target == 1, 0.0, p))
     else:
-        complement = _log(_clipped(other, settings), 1.0 - target)
+        complement = np.log1p(-np.where(target == 1, 0.0, p))
     return -(target * _log(p, target)) - (1.0 - target) * complement
 
 
 def _binary_with_least_logarithm(probability: Array, target: Array) -> Array:
     p = constant(probability)
     loss = -(target * np.maximum(np.log(p), -100.0)) - (1.0 - target) * np.maximum(np.log1p(-p), -100.0)
-    slope = (p - target) / np.maximum((1.0 - p) * p, 1e-12)
+    slope = (p - target) / np.maximum((1.0 - p) * p, _LEAST_DIVISOR)
     return loss + slope * (probability - p)  # the loss itself, with this slope
 
 
@@ -202,7 +212,19 @@ def binary_crossentropy(
         {"prediction": [[0, 0, 64], [-64, 0, -128]], "target": [[1, 0, 0], [1, 1, 0]]},
         {"loss": (3 * math.log(2) + 128) / 6},
     ),
-    knobs=(ELEMENT_REDUCTION, SMOOTHING),
+    knobs=(
+        ELEMENT_REDUCTION,
+        SMOOTHING,
+        Knob(
+            "form",
+            {
+                "two_terms": "target log(1 + e^-x) + (1 - target) log(1 + e^x): nothing cancels",
+                "one_logarithm": "(1 - target) x + log(1 + e^-x), and the gradient sigmoid(x) - target: both cancel",
+            },
+            default="two_terms",
+            algorithmic=True,
+        ),
+    ),
 )
 def binary_crossentropy_with_logits(
     prediction: Array = input("*shape"),
@@ -213,12 +235,15 @@ def binary_crossentropy_with_logits(
     reduction: str = reduction_parameter(),
     dialect: Settings,
 ) -> dict[str, Array]:
-    """The crossentropy of logits of one class. Goodfellow, Bengio and Courville 2016, equation 6.26.
-
-    Written as two terms that are never negative, so that nothing cancels.
-    """
+    """The crossentropy of logits of one class. Goodfellow, Bengio and Courville 2016, equation 6.26."""
     target = _smoothed(target, label_smoothing, 2, dialect)
-    losses = pos_weight * (target * _softplus(-prediction)) + (1.0 - target) * _softplus(prediction)
+    if dialect["form"] == "one_logarithm":
+        x, positive = constant(prediction), pos_weight * target
+        losses = (1.0 - target) * x + (1.0 - target + positive) * _softplus(-x)
+        slope = (1.0 - target + positive) * _sigmoid(x) - positive
+        losses = losses + slope * (prediction - x)  # the loss itself, with this slope
+    else:
+        losses = pos_weight * (target * _softplus(-prediction)) + (1.0 - target) * _softplus(prediction)
     return {"loss": reduce(losses, dialect)}
 
 
@@ -258,16 +283,18 @@ def binary_focal_crossentropy(
 
     A target between 0 and 1 has the crossentropy of both classes, and a p in proportion.
     """
-    if from_logits:
-        p, other = _sigmoid(prediction), _sigmoid(-prediction)
-    else:
+    if not from_logits:
         _refuse(prediction, 1.0)
-        p, other = prediction, 1.0 - prediction
-    if from_logits and dialect["logarithm"] == "direct" and dialect["clip"] == "none":
+    p = _sigmoid(prediction) if from_logits else prediction
+    if _rounds_first(dialect):
+        losses = _binary(p, target, dialect)
+        missed = 1.0 - (target * p + (1.0 - target) * (1.0 - p))
+    elif from_logits:
         losses = target * _softplus(-prediction) + (1.0 - target) * _softplus(prediction)
+        missed = (1.0 - target) * p + target * _sigmoid(-prediction)
     else:
-        losses = _binary(p, target, dialect, other if from_logits else None)
-    missed = (1.0 - target) * p + target * other
+        losses = _binary(p, target, dialect)
+        missed = (1.0 - target) * p + target * (1.0 - p)
     losses = np.power(missed, gamma) * losses
     if dialect["balance"] == "alpha":
         losses = (target * alpha + (1.0 - target) * (1.0 - alpha)) * losses
@@ -355,7 +382,7 @@ def categorical_crossentropy_with_logits(
         logarithm = np.where(target == 0, 0.0, logarithm)
     losses = -np.sum(target * logarithm, axis=-1)
     if dialect["target_sum"] == "one":
-        sums = np.log(np.sum(np.exp(prediction - np.max(shift(prediction), axis=-1, keepdims=True)), axis=-1))
+        sums = _log_sum_exp(prediction)
         losses = losses + (1.0 - np.sum(target, axis=-1)) * (sums - constant(sums))  # nothing, with this slope
     return {"loss": reduce(losses, dialect)}
 
@@ -432,7 +459,20 @@ def _ignore_index() -> int:
         {"prediction": [[0, 0, 0, 0], [2, 2, 2, 2], [0, 64, 0, 0]], "target": [1, 3, 0], "class_weight": [2, 1, 4, 4]},
         {"loss": (5 * 2 * math.log(2) + 2 * 64) / 7},
     ),
-    knobs=(SAMPLE_REDUCTION, DIVISION, EMPTY),
+    knobs=(
+        SAMPLE_REDUCTION,
+        DIVISION,
+        EMPTY,
+        Knob(
+            "normaliser",
+            {
+                "shifted": "the largest logit is taken off the target's and the others before all else",
+                "whole": "the logit is taken off the logarithm of the sum of exponentials: cancels if both are large",
+            },
+            default="shifted",
+            algorithmic=True,
+        ),
+    ),
 )
 def sparse_categorical_crossentropy_with_logits(
     prediction: Array = input("*batch class"),
@@ -444,7 +484,11 @@ def sparse_categorical_crossentropy_with_logits(
     dialect: Settings,
 ) -> dict[str, Array]:
     """The crossentropy of a target class and the softmax of logits. ONNX, SoftmaxCrossEntropyLoss."""
-    chosen, kept = _chosen(log_softmax(prediction), target, ignore_index)
+    if dialect["normaliser"] == "whole":
+        logit, kept = _chosen(prediction, target, ignore_index)
+        chosen = logit - _log_sum_exp(prediction)
+    else:
+        chosen, kept = _chosen(log_softmax(prediction), target, ignore_index)
     return {"loss": _weighted(-chosen, target, kept, class_weight, dialect)}
 
 

@@ -395,7 +395,7 @@ def test_focal_losses_without_focus_are_crossentropies():
     assert found == pytest.approx(float(loss("binary_crossentropy", tensors)))
 
 
-@pytest.mark.parametrize("dialect", [{}, {"clip": "probability"}, {"logarithm": "composed"}])
+@pytest.mark.parametrize("dialect", [{}, {"clip": "probability"}, {"complement": "rounded"}])
 def test_the_focal_loss_of_a_logit_is_that_of_its_probability(dialect):
     x, target = np.array([-2.0, 0.5, 3.0]), [1.0, 0.0, 0.25]
     of_logits = loss("binary_focal_crossentropy", {"prediction": x, "target": target}, **dialect)

@@ -22,13 +22,13 @@ CLIP = Knob(
     },
     default="none",
 )
-LOGARITHM = Knob(
-    "logarithm",
+COMPLEMENT = Knob(
+    "complement",
     {
-        "direct": "log(1 - p) is log1p(-p), and that of a logit's probability is made of the logit",
-        "composed": "1 - p, or a logit's probability, is rounded first, then its logarithm taken",
+        "exact": "log(1 - p) is log1p(-p), and 1 less the sigmoid of x is that of -x",
+        "rounded": "1 - p is rounded before anything is made of it",
     },
-    default="direct",
+    default="exact",
     algorithmic=True,
 )
 RENORMALISE = Knob(
@@ -158,19 +158,17 @@ def _sigmoid(x: Array) -> Array:
 
 
 def _rounds_first(settings: Settings) -> bool:
-    """Whether 1 - p is rounded before its logarithm is taken: whoever clips p has no log1p."""
-    return settings["logarithm"] == "composed" or settings["clip"] == "probability"
+    """Whether 1 - p is rounded before anything is made of it: whoever clips p has no log1p."""
+    return settings["complement"] == "rounded" or settings["clip"] == "probability"
 
 
 def _binary(probability: Array, target: Array, settings: Settings) -> Array:
-    """-target log p - (1 - target) log(1 - p); obeys CLIP and LOGARITHM."""
+    """-target log p - (1 - target) log(1 - p); obeys CLIP and COMPLEMENT."""
     if settings["clip"] == "logarithm":
         return _binary_with_least_logarithm(probability, target)
     p = _clipped(probability, settings)
-    if _rounds_first(settings):
-        complement = _log(1.0 - p, 1.0 - target)
-    else:
-        complement = np.log1p(-np.where(target == 1, 0.0, p))
+    rounded = _rounds_first(settings)
+    complement = _log(1.0 - p, 1.0 - target) if rounded else np.log1p(-np.where(target == 1, 0.0, p))
     return -(target * _log(p, target)) - (1.0 - target) * complement
 
 
@@ -189,7 +187,7 @@ def _binary_with_least_logarithm(probability: Array, target: Array) -> Array:
         {"prediction": [[0.5, 0.25, 0.75], [0.875, 0.125, 0.5]], "target": [[1, 1, 0], [0, 1, 0]]},
         {"loss": 12 * math.log(2) / 6},
     ),
-    knobs=(ELEMENT_REDUCTION, CLIP, SMOOTHING, LOGARITHM),
+    knobs=(ELEMENT_REDUCTION, CLIP, SMOOTHING, COMPLEMENT),
 )
 def binary_crossentropy(
     prediction: Array = input("*shape"),
@@ -266,7 +264,7 @@ def binary_crossentropy_with_logits(
             {"alpha": "weighted by alpha or 1 - alpha (equation 5)", "none": "not weighted: alpha is not used"},
             default="alpha",
         ),
-        LOGARITHM,
+        COMPLEMENT,
     ),
 )
 def binary_focal_crossentropy(
@@ -286,15 +284,14 @@ def binary_focal_crossentropy(
     if not from_logits:
         _refuse(prediction, 1.0)
     p = _sigmoid(prediction) if from_logits else prediction
-    if _rounds_first(dialect):
-        losses = _binary(p, target, dialect)
-        missed = 1.0 - (target * p + (1.0 - target) * (1.0 - p))
-    elif from_logits:
+    if from_logits and dialect["clip"] == "none":
         losses = target * _softplus(-prediction) + (1.0 - target) * _softplus(prediction)
-        missed = (1.0 - target) * p + target * _sigmoid(-prediction)
     else:
         losses = _binary(p, target, dialect)
-        missed = (1.0 - target) * p + target * (1.0 - p)
+    if _rounds_first(dialect):
+        missed = 1.0 - (target * p + (1.0 - target) * (1.0 - p))
+    else:
+        missed = (1.0 - target) * p + target * (_sigmoid(-prediction) if from_logits else 1.0 - p)
     losses = np.power(missed, gamma) * losses
     if dialect["balance"] == "alpha":
         losses = (target * alpha + (1.0 - target) * (1.0 - alpha)) * losses

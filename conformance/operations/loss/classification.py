@@ -423,20 +423,16 @@ def _chosen(rows: Array, target: Array, ignored: int | None) -> tuple[Array, Arr
 
 def _weighted(losses: Array, target: Array, kept: Array, class_weight: Array, settings: Settings) -> Array:
     """Losses of samples, weighted by their classes and reduced; obeys SAMPLE_REDUCTION, DIVISION and EMPTY."""
-    weight = np.ones(target.shape) if class_weight is None else class_weight[np.where(kept, target, 0)]
-    losses = np.where(kept, weight * losses, 0.0)
+    count = int(np.sum(kept))
+    total = {"weights": count, "count": count, "all": target.size}[str(settings["division"])]
+    if class_weight is not None:
+        weight = np.where(kept, class_weight[np.where(kept, target, 0)], 0.0)
+        losses = weight * losses
+        total = np.sum(weight) if settings["division"] == "weights" else total
+    losses = np.where(kept, losses, 0.0)
     if settings["reduction"] != "mean":
         return reduce(losses, settings)
-    match settings["division"]:
-        case "weights":
-            total = np.sum(np.where(kept, weight, 0.0))
-        case "count":
-            total = np.sum(kept)
-        case _:
-            total = target.size
-    if settings["empty"] == "zero" and not np.any(kept):
-        return np.sum(losses)
-    return np.sum(losses) / total
+    return np.sum(losses) if settings["empty"] == "zero" and not count else np.sum(losses) / total
 
 
 _LABELS = "https://onnx.ai/onnx/operators/onnx__{}.html"

@@ -35,7 +35,8 @@ CTC_REDUCTION = Knob(
             "prediction_length": [3, 2],
             "target_length": [2, 1],
         },
-        {"loss": (-math.log(5 / 64) - math.log(3 / 16)) / 2},
+        {"loss": [-math.log(5 / 64), -math.log(3 / 16)]},
+        {"reduction": "none"},
     ),
     knobs=(CTC_REDUCTION, FROM_LOGITS),
 )

@@ -195,24 +195,6 @@ class Reshaped(Layout):
         return super().ours(theirs.reshape(self.before))
 
 
-@dataclass(frozen=True)
-class Reshaped(Layout):
-    """A layout that also joins or splits axes: what has the shape ``before`` once in their order is to them ``after``.
-
-    >>> Reshaped(before=(3, 2), after=(1, 6)).theirs(np.ones((3, 2))).shape
-    (1, 6)
-    """
-
-    before: tuple[int, ...] = ()
-    after: tuple[int, ...] = ()
-
-    def theirs(self, ours: Array) -> Array:
-        return super().theirs(ours).reshape(self.after)
-
-    def ours(self, theirs: Array) -> Array:
-        return super().ours(theirs.reshape(self.before))
-
-
 AS_IS = Layout()
 
 

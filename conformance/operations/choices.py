@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import autograd.numpy as np
 from autograd.tracer import getval
 
+from conformance.arithmetic.bounded import Bounded
 from conformance.operation import Array, Knob, Setting
 
 Settings = Mapping[str, Setting]
@@ -145,3 +146,12 @@ def constant(x: Array) -> Array:
     while getval(x) is not x:
         x = getval(x)
     return x
+
+
+def shift(x: Array) -> Array:
+    """``x`` as a constant that any other number could stand for, so that its own error does no harm.
+
+    What is taken off exponents and added to the logarithm of their sum is only there to keep them small.
+    """
+    x = constant(x)
+    return Bounded(x.value, x.unit) if isinstance(x, Bounded) else x

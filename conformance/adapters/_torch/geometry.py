@@ -7,7 +7,7 @@ from typing import Any
 
 from conformance.adapters import _windows as windows
 from conformance.errors import Unsupported
-from conformance.spelling import Layout, Parameters, Reshaped
+from conformance.spelling import AS_IS, Layout, Parameters, Reshaped, Shapes
 
 
 def features(p: Parameters, rank: int) -> list[int]:
@@ -122,3 +122,9 @@ def patches(p: Parameters, name: str) -> dict[str, Any]:
         "padding": windows.each(p["pads"], 2),
         "stride": windows.each(p["strides"], 2) if "strides" in p else None,
     }
+
+
+def class_second(shapes: Shapes) -> Layout:
+    """The layout of a prediction whose classes, the last axis of ours, are PyTorch's second."""
+    rank = len(shapes.get("prediction", ()))
+    return Layout.moving([rank - 1], 1, rank) if rank > 2 else AS_IS

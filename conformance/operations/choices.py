@@ -51,6 +51,12 @@ KERNEL = Knob(
     default="given",
 )
 
+ZERO_LOG = Knob(
+    "zero_log",
+    {"zero": "0 log 0 is 0: a class that the target lacks counts nothing", "nan": "0 log 0 is 0 times -inf, NaN"},
+    default="zero",
+)
+
 
 def mean(x: Array, axes: Sequence[int]) -> Array:
     """The mean over some axes, which stay with size 1."""
@@ -96,3 +102,8 @@ def constant(x: Array) -> Array:
     while getval(x) is not x:
         x = getval(x)
     return x
+
+
+def absolute(x: Array) -> Array:
+    """``|x|``, whose derivative at 0 is 0."""
+    return x * np.sign(constant(x))

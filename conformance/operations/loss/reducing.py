@@ -30,6 +30,7 @@ DIVISION = Knob(
     {
         "weights": "a weighted mean is divided by the sum of the weights",
         "all": "it is divided by the number of losses, whatever their weights",
+        "nonzero": "it is divided by the number of losses whose weight is not 0",
     },
     default="weights",
 )
@@ -56,8 +57,9 @@ def reduce(losses: Array, settings: Settings, weight: Array = None) -> Array:
         if weight.shape != losses.shape[:-1]:
             raise Undefined(f"weights of the shape {list(weight.shape)} for losses of {list(losses.shape)}")
         each = np.reshape(weight, (*weight.shape, 1))
-        if settings["division"] == "weights":
-            divisor = np.sum(weight) * losses.shape[-1]
+        if settings["division"] != "all":
+            counted = weight if settings["division"] == "weights" else np.where(weight != 0, 1.0, weight)
+            divisor = np.sum(counted) * losses.shape[-1]
         losses = losses * each
     match settings["reduction"]:
         case "mean":

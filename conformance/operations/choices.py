@@ -51,6 +51,11 @@ KERNEL = Knob(
     default="given",
 )
 
+CLAMP_GRADIENT = Knob(
+    "clamp_gradient",
+    {"stops": "no gradient flows to what is clamped", "passes": "the gradient flows as if nothing were clamped"},
+    default="stops",
+)
 ZERO_LOG = Knob(
     "zero_log",
     {"zero": "0 log 0 is 0: a class that the target lacks counts nothing", "nan": "0 log 0 is 0 times -inf, NaN"},
@@ -104,6 +109,17 @@ def constant(x: Array) -> Array:
     return x
 
 
-def absolute(x: Array) -> Array:
-    """``|x|``, whose derivative at 0 is 0."""
-    return x * np.sign(constant(x))
+def absolute(x: Array, settings: Settings | None = None) -> Array:
+    """``|x|``, whose derivative at 0 is 0, or obeys SUBGRADIENT."""
+    sign = np.sign(constant(x))
+    if settings and settings["subgradient"]:
+        sign = np.where(sign == 0, float(settings["subgradient"]), sign)
+    return x * sign
+
+
+def at_least(x: Array, least: Array, settings: Settings) -> Array:
+    """``x``, but nothing less than ``least``; obeys CLAMP_GRADIENT."""
+    clamped = np.where(x <= least, least, x)
+    if settings["clamp_gradient"] == "passes":
+        return clamped + np.where(x <= least, x - constant(x), 0.0)
+    return clamped

@@ -113,4 +113,4 @@ def hinge(p: Parameters, shapes: Shapes) -> Function:
 
 
 def hinge_loss(target: Any, prediction: Any, reduction: str) -> Any:
-    return weighted("hinge_loss", target, prediction, None, reduction)
+    return weighted("hinge_loss", (target + 1) / 2, prediction, None, reduction)  # its labels are 0 and 1

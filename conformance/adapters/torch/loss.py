@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from conformance.adapter import lazy
 from conformance.errors import Unsupported
 from conformance.spelling import Call, Function, Local, Parameters, Shapes, Spelling, Spellings, attribute
@@ -65,7 +67,11 @@ def cosine_similarity(p: Parameters, shapes: Shapes) -> Function:
     if "epsilon" in p:
         raise Unsupported("torch.nn.CosineEmbeddingLoss has no epsilon")
     call = Local(cosine_embedding, reduction=p["reduction"])
-    return Function(call, reads={"epsilon": lambda call: 1e-12})  # in its source, without a name
+    return Function(call, reads={"epsilon": lambda call: EPSILON})
+
+
+EPSILON = float(np.float32(1e-12))
+"""A constexpr float in PyTorch's source, in which it has no other name."""
 
 
 def cosine_embedding(prediction: Any, target: Any, reduction: str) -> Any:

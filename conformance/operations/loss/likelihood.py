@@ -8,18 +8,13 @@ import autograd.numpy as np
 
 from conformance.errors import Undefined
 from conformance.operation import Array, Example, Knob, input, operation, parameter
-from conformance.operations.choices import ZERO_LOG, Settings, constant
+from conformance.operations.choices import CLAMP_GRADIENT, ZERO_LOG, Settings, at_least, constant
 from conformance.operations.loss.reducing import REDUCTION, reduce, reduction_parameter
 
 FACTORIAL = Knob(
     "factorial",
     {"exact": "log(target!), by the gamma function", "stirling": "Stirling's approximation above 1, else 0"},
     default="exact",
-)
-CLAMP_GRADIENT = Knob(
-    "clamp_gradient",
-    {"stops": "no gradient flows to what is clamped", "passes": "the gradient flows as if nothing were clamped"},
-    default="stops",
 )
 CLIP = Knob(
     "clip",
@@ -42,7 +37,7 @@ TERMS = Knob(
         {"loss": 1},
         {"log_input": False, "epsilon": 0.0},
     ),
-    knobs=(REDUCTION, FACTORIAL),
+    knobs=(REDUCTION, FACTORIAL, ZERO_LOG),
 )
 def poisson(
     prediction: Array = input("*shape"),
@@ -58,11 +53,11 @@ def poisson(
 
     A count of 0 has the logarithm's term 0, whatever the rate.
     """
+    none = (target == 0) & (dialect["zero_log"] == "zero")
     if log_input:
-        losses = np.exp(prediction) - target * prediction
+        losses = np.exp(prediction) - target * np.where(none, 0.0, prediction)
     else:
-        shifted = np.where(constant(target) == 0, 1.0, prediction + epsilon)
-        losses = prediction - target * np.log(shifted)
+        losses = prediction - target * np.log(np.where(none, 1.0, prediction + epsilon))
     return {"loss": reduce(losses + _log_factorial(target, dialect) if full else losses, dialect)}
 
 
@@ -101,9 +96,7 @@ def gaussian_nll(
     """The negative log-likelihood of a normal distribution. Nix and Weigend 1994, equation 2, less its constant."""
     if np.any(constant(variance) < 0):
         raise Undefined("no variance is less than 0")
-    clamped = np.where(variance <= epsilon, epsilon, variance)
-    if dialect["clamp_gradient"] == "passes":
-        clamped = clamped + np.where(variance <= epsilon, variance - constant(variance), 0.0)
+    clamped = at_least(variance, epsilon, dialect)
     difference = prediction - target
     losses = 0.5 * (np.log(clamped) + difference * difference / clamped)
     return {"loss": reduce(losses + 0.5 * math.log(2.0 * math.pi) if full else losses, dialect)}

@@ -7,7 +7,7 @@ import autograd.numpy as np
 from conformance.errors import Undefined
 from conformance.operation import Array, Example, Knob, input, operation, parameter
 from conformance.operations.activation import SUBGRADIENT
-from conformance.operations.choices import EPSILON, Settings, absolute
+from conformance.operations.choices import CLAMP_GRADIENT, EPSILON, Settings, absolute, at_least
 from conformance.operations.loss.reducing import REDUCTION, SAMPLE_REDUCTION, reduce, reduction_parameter
 
 LABELS = Knob(
@@ -15,7 +15,6 @@ LABELS = Knob(
     {
         "given": "-1 or 1, as they are",
         "converted": "if all of them are 0 or 1, they become -1 or 1",
-        "binary": "0 or 1, which become -1 or 1, whatever they are",
     },
     default="given",
 )
@@ -43,9 +42,7 @@ def _positive(x: Array, settings: Settings) -> Array:
 
 
 def _signs(label: Array, settings: Settings) -> Array:
-    binary = settings["labels"] == "binary" or (
-        settings["labels"] == "converted" and bool(np.all((label == 0) | (label == 1)))
-    )
+    binary = settings["labels"] == "converted" and bool(np.all((label == 0) | (label == 1)))
     return 2.0 * label - 1.0 if binary else label
 
 
@@ -143,7 +140,7 @@ SIGN = Knob(
     source="https://docs.scipy.org/doc/scipy/reference/generated/scipy.spatial.distance.cosine.html",
     results=("loss",),
     example=Example({"prediction": [[3, 0, 4], [0, -2, 0]], "target": [[0, 0, 2], [0, 1, 0]]}, {"loss": 1.1}),
-    knobs=(SAMPLE_REDUCTION, SIGN, COSINE_EPSILON),
+    knobs=(SAMPLE_REDUCTION, SIGN, COSINE_EPSILON, CLAMP_GRADIENT),
 )
 def cosine_similarity(
     prediction: Array = input("*batch feature"),
@@ -172,9 +169,9 @@ def _norm(x: Array, epsilon: Array, settings: Settings) -> Array:
         case "clamp":
             positive = np.where(square > 0, square, 1.0)
             norm = np.where(square > 0, np.sqrt(positive), 0.0)
-            return np.where((norm > epsilon) | np.isnan(norm), norm, epsilon)
+            return at_least(norm, epsilon, settings)
         case "clamp_square":
-            return np.sqrt(np.where((square > epsilon) | np.isnan(square), square, epsilon))
+            return np.sqrt(at_least(square, epsilon, settings))
         case _:
             return np.sqrt(square + epsilon)
 

@@ -8,6 +8,7 @@ import autograd.numpy as np
 
 from conformance.errors import Undefined
 from conformance.operation import Array, Example, Knob, input, operation, parameter
+from conformance.operations.activation import SUBGRADIENT
 from conformance.operations.choices import Settings, absolute
 from conformance.operations.loss.reducing import DIVISION, REDUCTION, reduce, reduction_parameter, sample_weight_input
 
@@ -59,7 +60,7 @@ def mean_squared_error(
     source="https://doi.org/10.3354/cr030079",
     results=("loss",),
     example=Example({"prediction": [[1, 2, 1], [3, 5, 1]], "target": [[0, 2, 4], [1, 1, 0]]}, {"loss": 11 / 6}),
-    knobs=(REDUCTION, DIVISION),
+    knobs=(REDUCTION, DIVISION, SUBGRADIENT.without(0.5)),
 )
 def mean_absolute_error(
     prediction: Array = input("*shape"),
@@ -75,7 +76,7 @@ def mean_absolute_error(
     """
     if prediction.shape != target.shape:
         raise Undefined(f"a prediction of the shape {list(prediction.shape)}, a target of {list(target.shape)}")
-    return {"loss": reduce(absolute(prediction - target), dialect, sample_weight)}
+    return {"loss": reduce(absolute(prediction - target, dialect), dialect, sample_weight)}
 
 
 @operation(

@@ -247,7 +247,7 @@ def test_where_the_epsilon_of_a_cosine_stands(setting, norms):
 
 def test_a_vector_of_zeros_has_no_direction_unless_epsilon_gives_its_norm():
     tensors = {"prediction": [[0.0, 0.0]], "target": [[1.0, 0.0]], "loss.gradient": 1.0}
-    assert np.isnan(evaluate("cosine_similarity", tensors)["loss"])
+    assert np.isnan(evaluate("cosine_similarity", tensors, {"epsilon": 0.0})["loss"])
     found = evaluate("cosine_similarity", tensors, {"epsilon": 0.5})
     assert found["loss"] == 1
     assert found["prediction.gradient"].tolist() == [[-2, 0]]

@@ -146,7 +146,7 @@ def cosine_similarity(
     prediction: Array = input("*batch feature"),
     target: Array = input("*batch feature", differentiable=False),
     *,
-    epsilon: float = parameter(0.0, "what keeps the norm of a vector from 0", minimum=0, own_default=True),
+    epsilon: float = parameter(1e-8, "what keeps the norm of a vector from 0", minimum=0, own_default=True),
     reduction: str = reduction_parameter(),
     dialect: Settings,
 ) -> dict[str, Array]:

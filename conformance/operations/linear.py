@@ -250,7 +250,9 @@ def embedding_bag(
         largest = np.max(np.where(held, rows, -np.inf), axis=1)
         return {"y": np.where(sizes > 0, largest, 0.0)}
     total = np.sum(np.where(held, rows, 0.0), axis=1)
-    return {"y": total / np.maximum(sizes, 1) if mode == "mean" else total}
+    for size in np.unique(sizes).tolist() if mode == "mean" else ():
+        total = np.where(sizes == size, total / max(size, 1), total)
+    return {"y": total}
 
 
 def _bags(x: Array, offsets: Array) -> list[Array]:

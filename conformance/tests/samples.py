@@ -76,6 +76,24 @@ def _loss(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
     }
 
 
+def _weighted(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
+    tensors, parameters = _loss(rng)
+    weight = rng.uniform(0.1, 2, tensors["target"].shape[:-1])
+    return tensors | ({"sample_weight": weight} if rng.integers(2) else {}), parameters
+
+
+def _signs(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
+    tensors, parameters = _loss(rng)
+    return tensors | {"target": np.sign(tensors["target"])}, parameters
+
+
+def _rows(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
+    rows = int(rng.integers(1, 6))
+    return {"x": rng.integers(0, rows, (2, 3)), "embeddings": rng.normal(size=(rows, 4))}, {
+        "max_norm": float(rng.choice([0.0, 1.5]))
+    }
+
+
 def _sgd(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
     return {"variable": rng.normal(size=4), "gradient": rng.normal(size=4), "velocity": rng.normal(size=4)}, {
         "learning_rate": float(rng.uniform(0.01, 1)),
@@ -109,6 +127,14 @@ DRAWS: Mapping[str, Draw] = {
     "gelu": _activation,
     "softmax": _activation,
     "mean_squared_error": _loss,
+    "mean_absolute_error": _weighted,
+    "mean_absolute_percentage_error": _loss,
+    "huber": _weighted,
+    "smooth_l1": _loss,
+    "log_cosh": _loss,
+    "hinge": _signs,
+    "squared_hinge": _signs,
+    "embedding": _rows,
     "sgd": _sgd,
     "adam": _adam,
 }
@@ -151,7 +177,10 @@ def random_task(name: str, seed: int, precision: str) -> Task:
     if name not in DRAWS:
         return as_held(task_of(drawn_case(name, seed), precision))
     tensors, parameters = draw(name, seed)
-    arrays = {key: np.asarray(each, dtype=precision) for key, each in filled(operation, tensors, parameters).items()}
+    arrays = {
+        key: np.asarray(each, dtype=operation.tensors[key].dtype(precision))
+        for key, each in filled(operation, tensors, parameters).items()
+    }
     inputs = {key: each for key, each in arrays.items() if operation.tensors[key].role == "input"}
     rng = np.random.default_rng(seed + 10_000)
     target, loss, optimizer = None, None, None

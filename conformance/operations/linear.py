@@ -15,12 +15,19 @@ OUT_OF_RANGE = Knob(
     "out_of_range",
     {
         "raise": "an index that is none of a row is an error",
-        "wrap": "-1 is the last row, and so on; beyond these it is an error",
-        "nan": "-1 is the last row, and so on; beyond these the result is NaN",
+        "nan": "the result is NaN",
         "clamp": "the nearest row is taken",
         "zero": "the result is 0",
     },
     default="raise",
+)
+NEGATIVE = Knob(
+    "negative_index",
+    {
+        "outside": "it is out of range, as one beyond the last row",
+        "wrap": "it is counted from the end: -1 is the last row",
+    },
+    default="outside",
 )
 PADDING = Knob(
     "padding",
@@ -164,7 +171,7 @@ def bilinear(
         tensors={"embeddings": [[1, 2], [3, 4], [5, 6], [7, 8]]},
         target=[[[5, 6], [1, 5], [8, 6]]],
     ),
-    knobs=(OUT_OF_RANGE, PADDING, MAX_NORM),
+    knobs=(OUT_OF_RANGE, NEGATIVE, PADDING, MAX_NORM),
 )
 def embedding(
     x: Array = input("*batch", integer=True),
@@ -177,6 +184,7 @@ def embedding(
     out_of_range: str = parameter(
         "raise", "what becomes of an index that is none of a row", choices=tuple(OUT_OF_RANGE.values)
     ),
+    negative_index: str = parameter("outside", "what a negative index is", choices=tuple(NEGATIVE.values)),
     dialect: Settings,
 ) -> dict[str, Array]:
     """A row of a matrix for each index. Bengio et al. 2003, section 2, the mapping C."""
@@ -189,12 +197,12 @@ def embedding(
 
 
 def _rows(table: Array, index: Array, settings: Settings) -> Array:
-    """The rows of a table; obeys OUT_OF_RANGE."""
+    """The rows of a table; obeys OUT_OF_RANGE and NEGATIVE."""
     count = table.shape[0]
     setting = settings["out_of_range"]
-    counted = np.where((index < 0) & (index >= -count), index + count, index) if setting in ("wrap", "nan") else index
+    counted = np.where(index < 0, index + count, index) if settings["negative_index"] == "wrap" else index
     known = (counted >= 0) & (counted < count)
-    if not np.all(known) and (setting in ("raise", "wrap") or count == 0):
+    if not np.all(known) and (setting == "raise" or count == 0):
         raise Undefined(f"the index {index[~known][0]} of a table with {count} rows")
     rows = table[np.clip(counted, 0, max(count - 1, 0))]
     if setting == "clamp" or np.all(known):

@@ -9,6 +9,7 @@ from conformance import evaluate
 from conformance.errors import Undefined
 
 TABLE = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+NOTHING = [np.nan, np.nan]
 
 
 @pytest.mark.parametrize(
@@ -62,23 +63,27 @@ def test_bilinear():
 
 
 @pytest.mark.parametrize(
-    ("setting", "rows"),
+    ("setting", "negative", "rows"),
     [
-        ("wrap", {-1: TABLE[2], -3: TABLE[0], 3: None, -4: None}),
-        ("nan", {-1: TABLE[2], -3: TABLE[0], 3: [np.nan] * 2, -4: [np.nan] * 2}),
-        ("clamp", {-1: TABLE[0], -3: TABLE[0], 3: TABLE[2], -4: TABLE[0]}),
-        ("zero", {-1: [0, 0], -3: [0, 0], 3: [0, 0], -4: [0, 0]}),
-        ("raise", {-1: None, -3: None, 3: None, -4: None}),
+        ("raise", "outside", {-1: None, -3: None, 3: None, -4: None}),
+        ("raise", "wrap", {-1: TABLE[2], -3: TABLE[0], 3: None, -4: None}),
+        ("nan", "outside", {-1: NOTHING, -3: NOTHING, 3: NOTHING, -4: NOTHING}),
+        ("nan", "wrap", {-1: TABLE[2], -3: TABLE[0], 3: NOTHING, -4: NOTHING}),
+        ("clamp", "outside", {-1: TABLE[0], -3: TABLE[0], 3: TABLE[2], -4: TABLE[0]}),
+        ("clamp", "wrap", {-1: TABLE[2], -3: TABLE[0], 3: TABLE[2], -4: TABLE[0]}),
+        ("zero", "outside", {-1: [0, 0], -3: [0, 0], 3: [0, 0], -4: [0, 0]}),
+        ("zero", "wrap", {-1: TABLE[2], -3: TABLE[0], 3: [0, 0], -4: [0, 0]}),
     ],
 )
-def test_an_index_that_is_none_of_a_row(setting, rows):
+def test_an_index_that_is_none_of_a_row(setting, negative, rows):
+    asked = {"out_of_range": setting, "negative_index": negative}
     for index, row in rows.items():
         tensors = {"x": [[0, index]], "embeddings": TABLE, "y.gradient": np.ones((1, 2, 2))}
         if row is None:
             with pytest.raises(Undefined, match=f"index {index}"):
-                evaluate("embedding", tensors, {"out_of_range": setting})
+                evaluate("embedding", tensors, asked)
             continue
-        found = evaluate("embedding", tensors, {"out_of_range": setting})
+        found = evaluate("embedding", tensors, asked)
         np.testing.assert_array_equal(found["y"], [[TABLE[0], row]])
         gathered = np.zeros((3, 2))
         gathered[0] += 1

@@ -29,6 +29,6 @@ def einsum_dense(p: Parameters, shapes: Shapes) -> Graph:
 
 @spellings
 def embedding(p: Parameters, shapes: Shapes) -> Graph:
-    if p["padding_index"] >= 0 or p["max_norm"] or p["out_of_range"] not in ("raise", "wrap"):
+    if p["padding_index"] >= 0 or p["max_norm"] or p["out_of_range"] != "raise":
         raise Unsupported("the operator Gather has no padding, no max_norm and no mode for indices out of range")
     return Graph([node("Gather", ["embeddings", "x"], ["y"], axis=0)])

@@ -29,6 +29,6 @@ def padding(p: Parameters) -> int | None:
 
 def looking_up(p: Parameters, name: str) -> dict[str, Any]:
     """The arguments of an embedding."""
-    if p["out_of_range"] != "raise":
+    if p["out_of_range"] != "raise" or p["negative_index"] != "outside":
         raise Unsupported(f"{name} raises IndexError for every index out of range")
     return {"padding_idx": padding(p), "max_norm": p["max_norm"] or None}

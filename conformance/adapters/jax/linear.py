@@ -44,8 +44,10 @@ def multiply_both(x: Any, other: Any, kernel: Any, bias: Any = None) -> Any:
 
 @spellings
 def embedding(p: Parameters, shapes: Shapes) -> Spelling:
-    refuse_others(p, "flax.linen.Embed", ["out_of_range"], {"padding_index": -1, "max_norm": 0.0})
+    refuse_others(p, "flax.linen.Embed", ["out_of_range", "negative_index"], {"padding_index": -1, "max_norm": 0.0})
     match p["out_of_range"]:
+        case "clamp" if p["negative_index"] == "wrap":
+            raise Unsupported("jax.numpy.take clips negative indices too")
         case "clamp":
             return Function(Local(take_rows, mode="clip"))
         case "zero":

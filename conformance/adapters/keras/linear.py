@@ -29,6 +29,6 @@ def embedding(p: Parameters, shapes: Shapes) -> Spelling:
         raise Unsupported("keras.layers.Embedding has a mask for index 0 only")
     if p["max_norm"]:
         raise Unsupported("keras.layers.Embedding shortens rows by a constraint after an update only")
-    if p["out_of_range"] not in ("raise", "wrap"):
+    if p["out_of_range"] != "raise":
         raise Unsupported("keras.layers.Embedding has no mode for indices out of range")
     return Spelling(Call("keras.layers.Embedding", *shapes["embeddings"], mask_zero=p["padding_index"] == 0 or None))

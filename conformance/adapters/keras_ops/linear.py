@@ -47,12 +47,8 @@ def multiply_both(x: Any, other: Any, kernel: Any, bias: Any = None) -> Any:
 
 @spellings
 def embedding(p: Parameters, shapes: Shapes) -> Function:
-    refuse_others(
-        {key: value for key, value in p.items() if value != "wrap"},
-        "keras.ops.take",
-        (),
-        {"padding_index": -1, "max_norm": 0.0, "out_of_range": "raise"},
-    )
+    others = {"padding_index": -1, "max_norm": 0.0, "out_of_range": "raise"}
+    refuse_others(p, "keras.ops.take", ["negative_index"], others)
     return Function(Local(take_rows))
 
 

@@ -50,7 +50,8 @@ def multiply_both(x: Any, other: Any, kernel: Any, bias: Any = None) -> Any:
 
 @spellings
 def embedding(p: Parameters, shapes: Shapes) -> Function:
-    refuse_others(p, "tf.nn.embedding_lookup", ["max_norm"], {"padding_index": -1, "out_of_range": "raise"})
+    others = {"padding_index": -1, "out_of_range": "raise", "negative_index": "outside"}
+    refuse_others(p, "tf.nn.embedding_lookup", ["max_norm"], others)
     return Function(Local(look_up, max_norm=p["max_norm"] or None))
 
 

@@ -198,12 +198,9 @@ def log_cosh(
     dialect: Settings,
 ) -> dict[str, Array]:
     """The logarithm of the hyperbolic cosine of the difference. Saleh and Saleh 2022, equation 1."""
-    difference = prediction - target
+    size = absolute(prediction - target)
     if dialect["logarithm"] == "composed":
-        twice = -2.0 * difference
-        softplus = np.where(twice > 0, twice, 0.0) + np.log1p(np.exp(-absolute(twice)))
-        return {"loss": reduce(difference + softplus - math.log(2.0), dialect)}
-    size = absolute(difference)
+        return {"loss": reduce(size + np.log1p(np.exp(-2.0 * size)) - math.log(2.0), dialect)}
     near = size < 1
     grown = np.expm1(0.5 * np.where(near, size, 0.0))
     sinh = 0.5 * (grown + grown / (1.0 + grown))  # of half the difference: cosh x = 1 + 2 sinh(x/2)^2

@@ -30,7 +30,7 @@ def build_step(forward: Any, weights: Any, loss: Any, optimizer: Any, compiled: 
         gradients = tape.gradient(value, [*inputs, *trained])
         if optimizer is not None:
             optimizer.apply_gradients(zip(gradients[len(inputs) :], trained, strict=True))
-        return y, value, gradients
+        return y, value, [None if each is None else tf.convert_to_tensor(each) for each in gradients]  # rows gathered
 
     return compiled(step)
 
@@ -60,7 +60,8 @@ def build_model(layer: Any, shape: Any, dtype: str, learns: bool) -> Any:
             gradients = tape.gradient(loss, [x, *self.trainable_variables])
             if learns:
                 self.optimizer.apply(gradients[1:], self.trainable_variables)
-            return {"seen": (y, loss, gradients)}
+            whole = [None if each is None else tf.convert_to_tensor(each) for each in gradients]  # rows gathered
+            return {"seen": (y, loss, whole)}
 
     return Model([keras.Input(batch_shape=shape, dtype=dtype), layer])
 

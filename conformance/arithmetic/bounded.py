@@ -318,6 +318,14 @@ def _erf(unit: float, a: Pair) -> Pair:
     return value, steepest * a[1] + ELEMENTARY * unit * np.abs(value)
 
 
+def _gammaln(unit: float, a: Pair) -> Pair:
+    from scipy.special import digamma, gammaln
+
+    value = np.asarray(gammaln(a[0]), dtype=np.float64)
+    slope = np.where(a[1] == 0, 0.0, np.maximum(np.abs(digamma(a[0] - a[1])), np.abs(digamma(a[0] + a[1]))))
+    return value, slope * a[1] + ELEMENTARY * unit * np.abs(value)
+
+
 def _exact(function: Callable[..., Any]) -> Callable[..., Pair]:
     """Functions that round nothing and stretch no error: sign changes, and the choice of one operand."""
 
@@ -348,7 +356,7 @@ _COMPARISONS = {
 
 
 def _by_name(ufunc: np.ufunc) -> Callable[..., Pair] | None:
-    return _erf if ufunc.__name__ == "erf" else None  # scipy.special.erf is a ufunc too
+    return {"erf": _erf, "gammaln": _gammaln}.get(ufunc.__name__)  # scipy.special's are ufuncs too
 
 
 # --- sums and contractions -------------------------------------------------------------------------------------------

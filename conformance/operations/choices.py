@@ -90,6 +90,18 @@ def halves(total: int, settings: Settings) -> tuple[int, int]:
     return (more, less) if settings["padding_side"] == "left" else (less, more)
 
 
+CLAMP_GRADIENT = Knob(
+    "clamp_gradient",
+    {"stops": "no gradient flows to what is clamped", "passes": "the gradient flows as if nothing were clamped"},
+    default="stops",
+)
+ZERO_LOG = Knob(
+    "zero_log",
+    {"zero": "0 log 0 is 0: a class that the target lacks counts nothing", "nan": "0 log 0 is 0 times -inf, NaN"},
+    default="zero",
+)
+
+
 def mean(x: Array, axes: Sequence[int]) -> Array:
     """The mean over some axes, which stay with size 1."""
     return np.sum(x, axis=tuple(axes), keepdims=True) / count(x, axes)
@@ -155,3 +167,19 @@ def shift(x: Array) -> Array:
     """
     x = constant(x)
     return Bounded(x.value, x.unit) if isinstance(x, Bounded) else x
+
+
+def absolute(x: Array, settings: Settings | None = None) -> Array:
+    """``|x|``, whose derivative at 0 is 0, or obeys SUBGRADIENT."""
+    sign = np.sign(constant(x))
+    if settings and settings["subgradient"]:
+        sign = np.where(sign == 0, float(settings["subgradient"]), sign)
+    return x * sign
+
+
+def at_least(x: Array, least: Array, settings: Settings) -> Array:
+    """``x``, but nothing less than ``least``; obeys CLAMP_GRADIENT."""
+    clamped = np.where(x <= least, least, x)
+    if settings["clamp_gradient"] == "passes":
+        return clamped + np.where(x <= least, x - constant(x), 0.0)
+    return clamped

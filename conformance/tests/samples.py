@@ -76,6 +76,24 @@ def _loss(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
     }
 
 
+def _weighted(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
+    tensors, parameters = _loss(rng)
+    weight = rng.uniform(0.1, 2, tensors["target"].shape[:-1])
+    return tensors | ({"sample_weight": weight} if rng.integers(2) else {}), parameters
+
+
+def _signs(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
+    tensors, parameters = _loss(rng)
+    return tensors | {"target": np.sign(tensors["target"])}, parameters
+
+
+def _rows(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
+    rows = int(rng.integers(1, 6))
+    return {"x": rng.integers(0, rows, (2, 3)), "embeddings": rng.normal(size=(rows, 4))}, {
+        "max_norm": float(rng.choice([0.0, 1.5]))
+    }
+
+
 def _sgd(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
     return {"variable": rng.normal(size=4), "gradient": rng.normal(size=4), "velocity": rng.normal(size=4)}, {
         "learning_rate": float(rng.uniform(0.01, 1)),
@@ -153,6 +171,14 @@ DRAWS: Mapping[str, Draw] = {
     "gelu": _activation,
     "softmax": _activation,
     "mean_squared_error": _loss,
+    "mean_absolute_error": _weighted,
+    "mean_absolute_percentage_error": _loss,
+    "huber": _weighted,
+    "smooth_l1": _loss,
+    "log_cosh": _loss,
+    "hinge": _signs,
+    "squared_hinge": _signs,
+    "embedding": _rows,
     "sgd": _sgd,
     "adam": _adam,
     "max_pool": _pooling,

@@ -66,6 +66,7 @@ def test_a_planted_dialect_gets_exactly_its_name(operation, knob, value, precisi
         if not set(precisions) <= set(case.precisions) or case.operation.settings(case.parameters)[knob] == value:
             continue
         try:
+            planted(case, {}, precisions)  # where the formula has no answer, no other one is named
             replays = planted(case, {knob: value}, precisions)
         except Undefined:
             continue
@@ -84,7 +85,7 @@ def test_a_planted_dialect_gets_exactly_its_name(operation, knob, value, precisi
 
 def honest(operation: str) -> Arithmetic:
     """An honest implementation of another kind: extended precision inside, rounded at the end."""
-    return plain("float64" if operation == "gelu" else "longdouble")  # SciPy's erf knows no longdouble
+    return plain("float64" if operation in ("gelu", "poisson") else "longdouble")  # SciPy knows no longdouble
 
 
 @pytest.mark.parametrize("operation", operations())

@@ -6,7 +6,8 @@ import math
 
 import autograd.numpy as np
 
-from conformance.operation import Array, Knob, parameter
+from conformance.errors import Undefined
+from conformance.operation import Array, Knob, input, parameter
 from conformance.operations.choices import Settings
 
 REDUCTION = Knob(
@@ -24,18 +25,45 @@ REDUCTION = Knob(
 SAMPLE_REDUCTION = REDUCTION.without("batch", "last_axis", "sum_of_means")
 """The choice of a loss whose formula gives one number per sample: "mean" is the mean over the samples."""
 
+DIVISION = Knob(
+    "division",
+    {
+        "weights": "a weighted mean is divided by the sum of the weights",
+        "all": "it is divided by the number of losses, whatever their weights",
+        "nonzero": "it is divided by the number of losses whose weight is not 0",
+    },
+    default="weights",
+)
 
-def reduction_parameter() -> str:
+
+def reduction_parameter(*more: str) -> str:
     """The parameter of every loss."""
-    chosen: str = parameter("mean", "what becomes of the elements", choices=("mean", "sum", "none"))
+    chosen: str = parameter("mean", "what becomes of the elements", choices=("mean", "sum", "none", *more))
     return chosen
 
 
-def reduce(losses: Array, settings: Settings) -> Array:
-    """The losses of single elements, or samples, reduced; obeys REDUCTION."""
+def sample_weight_input() -> Array:
+    """The weights of the samples, which a loss may be given: a sample is what lies along the last axis."""
+    return input("*sample", differentiable=False, optional=True)
+
+
+def reduce(losses: Array, settings: Settings, weight: Array = None) -> Array:
+    """The losses of single elements, or samples, reduced; obeys REDUCTION.
+
+    With the weights of samples it obeys DIVISION too.
+    """
+    divisor: Array = math.prod(losses.shape)
+    if weight is not None:
+        if weight.shape != losses.shape[:-1]:
+            raise Undefined(f"weights of the shape {list(weight.shape)} for losses of {list(losses.shape)}")
+        each = np.reshape(weight, (*weight.shape, 1))
+        if settings["division"] != "all":
+            counted = weight if settings["division"] == "weights" else np.where(weight != 0, 1.0, weight)
+            divisor = np.sum(counted) * losses.shape[-1]
+        losses = losses * each
     match settings["reduction"]:
         case "mean":
-            return np.sum(losses) / math.prod(losses.shape)
+            return np.sum(losses) / divisor
         case "sum":
             return np.sum(losses)
         case "none":

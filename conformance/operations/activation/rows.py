@@ -137,7 +137,7 @@ def sparsemax(
     numbers = constant(rest)
     excess = numbers[..., None, :] - numbers[..., :, None]
     support = np.sum(np.where(excess > 0, excess, 0.0), axis=-1) < 1
-    size = np.sum(support, axis=-1, keepdims=True)
+    size = _count(support, numbers)[..., None]
     if dialect["tau"] == "support":
         tau = (np.sum(np.where(support, rest, 0.0), axis=-1, keepdims=True) - 1.0) / size
         y = np.where(support | np.isnan(rest), rest - tau, 0.0)
@@ -153,7 +153,12 @@ def _places(numbers: Array) -> Array:
     others, each = numbers[..., None, :], numbers[..., :, None]
     count = numbers.shape[-1]
     earlier = np.arange(count)[None, :] < np.arange(count)[:, None]
-    return np.sum((others > each) | ((others == each) & earlier), axis=-1)
+    return _count((others > each) | ((others == each) & earlier), others)
+
+
+def _count(condition: Array, numbers: Array) -> Array:
+    """How often a condition holds along the last axis, in the arithmetic of ``numbers``, which it broadcasts with."""
+    return np.sum(np.where(condition, np.ones_like(numbers), 0.0), axis=-1)
 
 
 @operation(

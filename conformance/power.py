@@ -1,7 +1,7 @@
 """Whether the cases can see a wrong formula: every setting of every knob is a mutant that some case must catch.
 
-A setting is seen by a case if it would move some tensor by more than `MARGIN` times the tolerance, in float32.  An
-algorithmic setting is seen if its own rounding error exceeds the formula's tolerance by as much.
+A setting is seen by a case if it would move some tensor by more than `MARGIN` times the tolerance, in float32 or else
+in float64.  An algorithmic setting is seen if its own rounding error exceeds the formula's tolerance by as much.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ def blind_spots(cases: Sequence[Case]) -> list[BlindSpot]:
     spots = []
     for operation in dict.fromkeys(case.operation.name for case in cases):
         mine = sorted((each for each in cases if each.operation.name == operation and not each.observed), key=_cost)
-        rehearsals: dict[str, Replay | None] = {}
+        rehearsals: dict[tuple[str, str], Replay | None] = {}
         for knob in mine[0].operation.knobs.values() if mine else ():
             for setting in knob.values:
-                if not any(_sees(case, knob, setting, rehearsals) for case in mine):
+                if not any(_sees(case, knob, setting, each, rehearsals) for each in PRECISIONS for case in mine):
                     spots.append(BlindSpot(operation, knob.name, setting))
     return spots
 
@@ -70,13 +70,17 @@ def _cost(case: Case) -> int:
     return steps * 1000 + sum(int(np.prod(spec.shape)) for spec in case.tensors.values())
 
 
-def _sees(case: Case, knob: Knob, setting: Setting, rehearsals: dict[str, Replay | None]) -> bool:
+def _sees(
+    case: Case, knob: Knob, setting: Setting, precision: str, rehearsals: dict[tuple[str, str], Replay | None]
+) -> bool:
     published = case.operation.settings(case.parameters)[knob.name]
     if setting == published:
         return setting == knob.default  # nothing is planted: only the published setting needs no case
-    if case.id not in rehearsals:
-        rehearsals[case.id] = rehearsal(case)
-    replay = rehearsals[case.id]
+    if precision not in case.precisions:
+        return False
+    if (case.id, precision) not in rehearsals:
+        rehearsals[case.id, precision] = rehearsal(case, precision)
+    replay = rehearsals[case.id, precision]
     return replay is not None and any(
         _moved(cell, {knob.name: setting}, knob.algorithmic) for cell in _cells(case, replay)
     )

@@ -63,6 +63,28 @@ KERNEL = Knob(
     },
     default="given",
 )
+SUBGRADIENT = Knob(
+    "subgradient",
+    {
+        0: "at a kink, the derivative of the branch that is cut off (of relu: 0)",
+        0.5: "the mean of both branches' derivatives at a kink",
+        1: "at a kink, the derivative of the branch that lets x through (of relu: 1)",
+        "both": "the sum of both branches' derivatives at a kink",
+        "neither": "0 at a kink, whatever the derivatives beside it",
+    },
+    default=0,
+)
+NAN = Knob("nan", {"propagate": "NaN stays NaN", "drop": "NaN counts as less than everything"}, default="propagate")
+MASKED_ROW = Knob(
+    "masked_row",
+    {
+        "nan": "a row of only -inf gives NaN",
+        "zero": "it gives zeros",
+        "uniform": "it gives equal shares",
+        "-inf": "it gives -inf, the logarithm of an empty sum",
+    },
+    default="nan",
+)
 PADDING_SIDE = Knob(
     "padding_side",
     {
@@ -151,6 +173,22 @@ def root(x: Array) -> Array:
     """The square root, whose slope at 0 is taken as 0."""
     zero = x == 0
     return np.where(zero, np.sqrt(constant(x)), np.sqrt(np.where(zero, 1.0, x)))
+
+
+def at_kinks(kink: Array, inside: Array, passing: Array, cut: Array, settings: Settings) -> Array:
+    """``passing`` inside, ``cut`` elsewhere; obeys SUBGRADIENT at a kink, where the two meet."""
+    match settings["subgradient"]:
+        case 0:
+            here = cut
+        case 1:
+            here = passing
+        case "both":
+            here = passing + cut - constant(cut)
+        case "neither":
+            here = constant(cut)
+        case share:
+            here = float(share) * (passing + cut)
+    return np.where(kink, here, np.where(inside, passing, cut))
 
 
 def constant(x: Array) -> Array:

@@ -69,7 +69,13 @@ class Model:
     dtype: str
 
     def built(self) -> Any:
-        return build([each() for each in self.nodes], self.inputs, self.weights, self.results, self.dtype)
+        """Raises `Unsupported` for an operator that ONNX does not define for this format."""
+        try:
+            return build([each() for each in self.nodes], self.inputs, self.weights, self.results, self.dtype)
+        except onnx.shape_inference.InferenceError as error:
+            if "has unsupported type" not in str(error):
+                raise
+            raise Unsupported(f"no such operator: {error}") from None
 
 
 class Evaluated(Session):

@@ -6,8 +6,7 @@ import autograd.numpy as np
 
 from conformance.errors import Undefined
 from conformance.operation import Array, Example, Knob, input, operation, parameter
-from conformance.operations.activation import SUBGRADIENT
-from conformance.operations.choices import CLAMP_GRADIENT, EPSILON, Settings, absolute, at_least
+from conformance.operations.choices import CLAMP_GRADIENT, EPSILON, SUBGRADIENT, Settings, absolute, at_least
 from conformance.operations.loss.reducing import REDUCTION, SAMPLE_REDUCTION, reduce, reduction_parameter
 
 LABELS = Knob(

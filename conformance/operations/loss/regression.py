@@ -8,8 +8,7 @@ import autograd.numpy as np
 
 from conformance.errors import Undefined
 from conformance.operation import Array, Example, Knob, input, operation, parameter
-from conformance.operations.activation import SUBGRADIENT
-from conformance.operations.choices import Settings, absolute
+from conformance.operations.choices import SUBGRADIENT, Settings, absolute
 from conformance.operations.loss.reducing import DIVISION, REDUCTION, reduce, reduction_parameter, sample_weight_input
 
 FACTOR = Knob("factor", {1.0: "the square", 0.5: "half the square"}, default=1.0)

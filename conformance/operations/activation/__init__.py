@@ -1,0 +1,1 @@
+"""Activations: a nonlinear function of each element, or of each row."""

@@ -9,7 +9,7 @@ import numpy
 
 from conformance.errors import Undefined
 from conformance.operation import Array, Example, Knob, chosen_axes, input, operation, parameter
-from conformance.operations.choices import Settings, constant, shift
+from conformance.operations.choices import ZERO_LOG, Settings, constant, shift
 from conformance.operations.loss.reducing import REDUCTION, SAMPLE_REDUCTION, reduce, reduction_parameter
 
 ELEMENT_REDUCTION = REDUCTION.without("batch")
@@ -63,11 +63,6 @@ TARGET_SUM = Knob(
         "one": "the gradient is softmax(prediction) - target, whatever the target's sum",
     },
     default="own",
-)
-ZERO_LOG = Knob(
-    "zero_log",
-    {"zero": "0 log 0 is 0: a class that the target lacks counts nothing", "nan": "0 log 0 is 0 times -inf, NaN"},
-    default="zero",
 )
 WEIGHTING = Knob(
     "weighting",

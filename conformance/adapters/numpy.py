@@ -23,16 +23,16 @@ class _Run(Session):
         self.state: dict[str, Any] = dict(task.tensors)
 
     def step(self, number: int) -> Arrays:
-        trace = _plain(self.oracle.step(number, self.state))
+        trace = self._shown(self.oracle.step(number, self.state))
         self.state.update(trace)
         return trace
 
     def predict(self) -> Arrays:
-        return _plain(self.oracle.predict(self.state))
+        return self._shown(self.oracle.predict(self.state))
 
-
-def _plain(trace: dict[str, Any]) -> Arrays:
-    return {name: np.array(each) for name, each in trace.items()}
+    def _shown(self, trace: dict[str, Any]) -> Arrays:
+        """Results in the precision, though a formula may have divided by a count, which NumPy holds in float64."""
+        return {name: np.array(each, dtype=self.task.precision) for name, each in trace.items()}
 
 
 class NumPy(Adapter):

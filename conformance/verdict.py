@@ -64,6 +64,7 @@ class Bench:
     replays: Sequence[Replay]
     phase: str
     declared: Sequence[Declaration] = ()
+    narrows: bool = False
     cells: dict[str, list[Cell]] = field(default_factory=dict)
     base: dict[str, Any] = field(default_factory=dict)
 
@@ -101,7 +102,7 @@ def judge(
     ``thorough`` looks for rivals of the formula itself, too; ``narrows`` says that the framework is known to compute in
     float32 here and there.
     """
-    bench = Bench(replays, phase, declared)
+    bench = Bench(replays, phase, declared, narrows)
     found: dict[str, Judgement] = {}
     for group in ("loss", "operation", "optimizer"):  # a loss's dialect passes into the gradients behind it
         names = [name for name in bench.cells if bench.group(name) == group]
@@ -134,6 +135,9 @@ def _judge_group(bench: Bench, group: str, names: Sequence[str]) -> dict[str, Ju
             found[name] = _held_to(bench, name, declaration.dialect)
         elif (formula := _fit(bench, name, {})) and formula.fits:
             found[name] = _against(_judgement(bench, name, "conforms", {}), declaration)
+    for name in (each for each in names if bench.narrows and each not in found):
+        if _imprecise(bench, name) == FLOAT32_INSIDE:  # as is known of it: no other formula need be looked for
+            found[name] = _against(_judgement(bench, name, "imprecise", {}, FLOAT32_INSIDE), declared[name])
     failing = [name for name in names if name not in found]
     for name, judgement in _explained(bench, group, failing).items() if failing else ():
         found[name] = _against(judgement, declared[name])

@@ -1,4 +1,4 @@
-"""Schedules of the learning rate: functions of how many steps were taken."""
+"""Schedules of the learning rate: functions of how many steps were taken, and of the rate before the first."""
 
 from __future__ import annotations
 
@@ -36,7 +36,6 @@ STAIRCASE = Knob(
     {False: "the rate falls with every step", True: "it falls once in decay_steps steps, all at once"},
     default=False,
 )
-RATE = parameter(1.0, "the rate before the first step", minimum=0)
 LENGTH = parameter(1000.0, "how many steps the decay takes", minimum=1)
 
 
@@ -44,17 +43,17 @@ LENGTH = parameter(1000.0, "how many steps the decay takes", minimum=1)
     formula=r"y = \eta \, \gamma^{\#\{i : b_i \le t\}}",
     source="https://arxiv.org/abs/1512.03385",
     example=Example(
-        {"iteration": [0, 1, 3, 6, 9]},
+        {"iteration": [0, 1, 3, 6, 9], "initial_learning_rate": 8},
         {"y": [8, 8, 2, 2, 0.5]},
-        {"initial_learning_rate": 8.0, "boundaries": (2, 7), "decay_rate": 0.25},
+        {"boundaries": (2, 7), "decay_rate": 0.25},
     ),
     knobs=(BOUNDARY,),
     differentiable=False,
 )
 def piecewise_constant_decay(
     iteration: Array = input("*shape", integer=True),
+    initial_learning_rate: Array = input("", differentiable=False),
     *,
-    initial_learning_rate: Array = RATE,
     boundaries: Sequence[int] = parameter(1000, "after how many steps the rate falls", minimum=1, many=True),
     decay_rate: Array = parameter(0.1, "what multiplies the rate each time", minimum=0),
     dialect: Settings,
@@ -70,17 +69,17 @@ def piecewise_constant_decay(
     formula=r"y = \eta \, \gamma^{t / T}",
     source="https://arxiv.org/abs/1910.07454",
     example=Example(
-        {"iteration": [0, 2, 4, 6, 8]},
+        {"iteration": [0, 2, 4, 6, 8], "initial_learning_rate": 8},
         {"y": [8, 4, 2, 1, 0.5]},
-        {"initial_learning_rate": 8.0, "decay_steps": 2.0, "decay_rate": 0.5},
+        {"decay_steps": 2.0, "decay_rate": 0.5},
     ),
     knobs=(STAIRCASE,),
     differentiable=False,
 )
 def exponential_decay(
     iteration: Array = input("*shape", integer=True),
+    initial_learning_rate: Array = input("", differentiable=False),
     *,
-    initial_learning_rate: Array = RATE,
     decay_steps: Array = LENGTH,
     decay_rate: Array = parameter(0.5, "what multiplies the rate in that time", minimum=0),
     staircase: bool = parameter(False, "fall all at once"),
@@ -94,17 +93,17 @@ def exponential_decay(
     formula=r"y = \frac{\eta}{1 + \gamma \, t / T}",
     source="https://leon.bottou.org/publications/pdf/tricks-2012.pdf",
     example=Example(
-        {"iteration": [0, 2, 6]},
+        {"iteration": [0, 2, 6], "initial_learning_rate": 8},
         {"y": [8, 4, 2]},
-        {"initial_learning_rate": 8.0, "decay_steps": 4.0, "decay_rate": 2.0},
+        {"decay_steps": 4.0, "decay_rate": 2.0},
     ),
     knobs=(STAIRCASE,),
     differentiable=False,
 )
 def inverse_time_decay(
     iteration: Array = input("*shape", integer=True),
+    initial_learning_rate: Array = input("", differentiable=False),
     *,
-    initial_learning_rate: Array = RATE,
     decay_steps: Array = LENGTH,
     decay_rate: Array = parameter(0.5, "how much is added to the divisor in that time", minimum=0),
     staircase: bool = parameter(False, "fall all at once"),
@@ -123,17 +122,17 @@ def _elapsed(iteration: Array, decay_steps: Array, settings: Settings) -> Array:
     formula=r"y = \eta \left( \alpha + (1 - \alpha) \frac{1 + \cos(\pi \min(t, T) / T)}{2} \right)",
     source="https://arxiv.org/abs/1608.03983",
     example=Example(
-        {"iteration": [0, 2, 4]},
+        {"iteration": [0, 2, 4], "initial_learning_rate": 8},
         {"y": [8, 5, 2]},
-        {"initial_learning_rate": 8.0, "decay_steps": 4.0, "alpha": 0.25},
+        {"decay_steps": 4.0, "alpha": 0.25},
     ),
     knobs=(AFTER_END,),
     differentiable=False,
 )
 def cosine_decay(
     iteration: Array = input("*shape", integer=True),
+    initial_learning_rate: Array = input("", differentiable=False),
     *,
-    initial_learning_rate: Array = RATE,
     decay_steps: Array = LENGTH,
     alpha: Array = parameter(0.0, "the share of the rate that is left at the end", minimum=0),
     dialect: Settings,
@@ -148,17 +147,17 @@ def cosine_decay(
     formula=r"y = (\eta - \eta_T) \left( 1 - \frac{\min(t, T)}{T} \right)^p + \eta_T",
     source="https://arxiv.org/abs/1606.00915",
     example=Example(
-        {"iteration": [0, 2, 3, 4]},
+        {"iteration": [0, 2, 3, 4], "initial_learning_rate": 8},
         {"y": [8, 2, 0.5, 0]},
-        {"initial_learning_rate": 8.0, "decay_steps": 4.0, "end_learning_rate": 0.0, "power": 2.0},
+        {"decay_steps": 4.0, "end_learning_rate": 0.0, "power": 2.0},
     ),
     knobs=(CYCLE,),
     differentiable=False,
 )
 def polynomial_decay(
     iteration: Array = input("*shape", integer=True),
+    initial_learning_rate: Array = input("", differentiable=False),
     *,
-    initial_learning_rate: Array = RATE,
     decay_steps: Array = LENGTH,
     end_learning_rate: Array = parameter(0.0, "the rate after the last step", minimum=0, own_default=True),
     power: Array = parameter(1.0, "the power of the time that is left", minimum=0),

@@ -68,7 +68,7 @@ def decayed(w, g, rate, decay, where):
     return w * (1 - rate * decay), g
 
 
-def lion(w, seen, rate, p, weight_decay):
+def lion(w, seen, rate, p, weight_decay, nan):
     w, seen[-1] = decayed(w, seen[-1], rate, p["weight_decay"], weight_decay)
     moment = mean(p["beta_2"], seen[:-1]) if seen[:-1] else 0 * w
     return w - rate * each(mpmath.sign, p["beta_1"] * moment + (1 - p["beta_1"]) * seen[-1])
@@ -239,6 +239,8 @@ def test_lion_takes_the_sign_of_what_is_not_yet_the_moment():
     found = conformance.evaluate("lion", tensors, parameters, "train")
     np.testing.assert_array_equal(found["variable"], [0.5, 1.0, math.nan])
     np.testing.assert_array_equal(found["first_moment"], [-1.25, 0.0, math.nan])
+    found = conformance.evaluate("lion", tensors, parameters, "train", {"nan": "zero"})
+    np.testing.assert_array_equal(found["variable"], [0.5, 1.0, 1.0])
 
 
 @pytest.mark.parametrize(("variable", "gradient"), [([0.0, 0.0], [3.0, -4.0]), ([3.0, -4.0], [0.0, 0.0])])

@@ -18,9 +18,8 @@ RATE = 0.1
 
 
 def rates(name, parameters, dialect=None, iteration=ITERATIONS):
-    found = conformance.evaluate(
-        name, {"iteration": iteration}, {"initial_learning_rate": RATE, **parameters}, "predict", dialect
-    )
+    tensors = {"iteration": iteration, "initial_learning_rate": RATE}
+    found = conformance.evaluate(name, tensors, parameters, "predict", dialect)
     return found["y"]
 
 
@@ -76,16 +75,17 @@ def test_a_power_of_the_time_left(power, end, cycle):
 
 @pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
 def test_the_end_of_a_power_is_exact(power):
-    p = {"initial_learning_rate": 0.1, "decay_steps": 3.0, "power": power}
-    values, bounds = conformance.evaluate("polynomial_decay", {"iteration": [3, 4]}, p, bound=True)
+    tensors = {"iteration": [3, 4], "initial_learning_rate": RATE}
+    p = {"decay_steps": 3.0, "power": power}
+    values, bounds = conformance.evaluate("polynomial_decay", tensors, p, bound=True)
     assert values["y"].tolist() == [0, 0]
     assert bounds["y"].tolist() == [0, 0]
 
 
 @pytest.mark.parametrize(("boundary", "expected"), [("<", [8, 8, 2, 2, 2, 0.5, 0.5]), ("<=", [8, 8, 8, 2, 2, 2, 0.5])])
 def test_a_boundary_belongs_to_the_new_rate_or_to_the_old_one(boundary, expected):
-    p = {"initial_learning_rate": 8.0, "boundaries": (2, 5), "decay_rate": 0.25}
-    found = conformance.evaluate("piecewise_constant_decay", {"iteration": range(7)}, p, dialect={"boundary": boundary})
+    tensors, p = {"iteration": range(7), "initial_learning_rate": 8}, {"boundaries": (2, 5), "decay_rate": 0.25}
+    found = conformance.evaluate("piecewise_constant_decay", tensors, p, dialect={"boundary": boundary})
     assert found["y"].tolist() == expected
 
 
@@ -99,15 +99,16 @@ SCHEDULES = [name for name, each in operations().items() if each.family == "sche
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_the_bound_is_that_of_a_few_roundings(name):
     """Beside the cosine and 1 - t / T, whose rounding is one of 1."""
-    p = {"initial_learning_rate": RATE} | ({} if name.startswith("piecewise") else {"decay_steps": 7.0})
-    values, bounds = conformance.evaluate(name, {"iteration": ITERATIONS}, p, bound=True, precision="float32")
+    p = {} if name.startswith("piecewise") else {"decay_steps": 7.0}
+    tensors = {"iteration": ITERATIONS, "initial_learning_rate": RATE}
+    values, bounds = conformance.evaluate(name, tensors, p, bound=True, precision="float32")
     assert (bounds["y"] <= 2.0**-24 * (20 * np.abs(values["y"]) + 8 * RATE)).all()
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_steps_are_counted_in_whole_numbers(name):
     with pytest.raises(UsageError, match="integers"):
-        conformance.evaluate(name, {"iteration": [1.5]})
+        conformance.evaluate(name, {"iteration": [1.5], "initial_learning_rate": RATE})
 
 
 @pytest.mark.parametrize("name", SCHEDULES)

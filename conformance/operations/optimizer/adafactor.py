@@ -42,7 +42,7 @@ BETA_2_DECAY = parameter(-0.8, "the power of t that is the share of the new squa
 EPSILON_1 = parameter(1e-30, "keeps the squares from 0", minimum=0, own_default=True)
 EPSILON_2 = parameter(0.001, "the least size of the variable", minimum=0, own_default=True)
 CLIP_THRESHOLD = parameter(1.0, "the largest size of a step before the learning rate", minimum=0, own_default=True)
-SLOWING = parameter(True, "step t is no longer than 1 / sqrt(t)")
+SLOWING = parameter(True, "step t is no longer than 1 / sqrt(t)", own_default=True)
 WEIGHT = parameter(0.0, "how much the variable is drawn to 0", minimum=0)
 
 

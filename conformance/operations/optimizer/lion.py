@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import autograd.numpy as np
 
-from conformance.operation import Array, Example, input, operation, parameter, state
+from conformance.operation import Array, Example, Knob, input, operation, parameter, state
 from conformance.operations.choices import WEIGHT_DECAY, Settings
 from conformance.operations.optimizer.knobs import decayed
+
+NAN = Knob(
+    "nan",
+    {"propagate": "the sign of NaN is NaN", "zero": "it is 0, and the element takes no step"},
+    default="propagate",
+)
 
 
 @operation(
@@ -19,7 +25,7 @@ from conformance.operations.optimizer.knobs import decayed
         {"learning_rate": 0.5, "beta_1": 0.25, "beta_2": 0.5, "weight_decay": 0.0},
         {"variable": [1, -2, 8, 4], "first_moment": [0, 0, 0, -5]},
     ),
-    knobs=(WEIGHT_DECAY.published("decoupled"),),
+    knobs=(WEIGHT_DECAY.published("decoupled"), NAN),
     differentiable=False,
     results=(),
 )
@@ -39,8 +45,11 @@ def lion(
     The step is taken from one mean of moment and gradient, the next moment is another.
     """
     variable, gradient = decayed(variable, gradient, learning_rate, weight_decay, dialect)
-    step = np.sign(beta_1 * first_moment + (1 - beta_1) * gradient)
+    direction = beta_1 * first_moment + (1 - beta_1) * gradient
+    sign = np.sign(direction)
+    if dialect["nan"] == "zero":
+        sign = np.where(np.isnan(direction), 0.0, sign)
     return {
-        "variable": variable - learning_rate * step,
+        "variable": variable - learning_rate * sign,
         "first_moment": beta_2 * first_moment + (1 - beta_2) * gradient,
     }

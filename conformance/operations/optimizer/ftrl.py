@@ -20,7 +20,7 @@ L2 = Knob("l2", {"once": "l2 enters the denominator as it is", "twice": "2 * l2 
         {"gradient": [-4, 1, -2]},
         {"variable": [-0.375, 0, 0.25]},
         {"learning_rate": 0.5, "beta": 0.0, "l1": 1.0, "initial_accumulator": 0.0},
-        {"variable": [-1, 0.25, 0]},
+        {"variable": [-1, 0.25, 0], "accumulator": [0, 0, 0], "linear": [0, 0, 0]},
     ),
     knobs=(L2,),
     differentiable=False,

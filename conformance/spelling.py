@@ -27,9 +27,18 @@ Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 # --- calls ----------------------------------------------------------------------------------------------------------
 
 
+class _Nothing:
+    def __repr__(self) -> str:
+        return "None"
+
+
+NOTHING = _Nothing()
+"""The argument None, where it is meant."""
+
+
 @dataclass(frozen=True, init=False)
 class Call:
-    """One call of a framework: a dotted name and its arguments; an argument that is None is not passed.
+    """One call of a framework: a dotted name and its arguments; one that is None is not passed, NOTHING is None.
 
     >>> print(Call("torch.nn.LayerNorm", (3,), eps=None, bias=True))
     torch.nn.LayerNorm((3,), bias=True)
@@ -54,7 +63,8 @@ class Call:
 
     def __call__(self, *first: Any, **weights: Any) -> Any:
         """Make the call, with further positional arguments in front, and further ones by keyword."""
-        return self.target()(*first, *self.positional, **weights, **self.arguments)
+        given = {key: None if value is NOTHING else value for key, value in self.arguments.items()}
+        return self.target()(*first, *self.positional, **weights, **given)
 
     def having(self, **arguments: Any) -> Call:
         """The same call with further arguments."""
@@ -96,6 +106,17 @@ class Local(Call):
         return Local(self.function, self.helpers, **self.arguments, **arguments)
 
 
+class Built(Local):
+    """A call of what one of the adapter's own functions builds: once, and before anything is traced."""
+
+    def build(self) -> Any:
+        """What is called."""
+        return self.function(**self.arguments)
+
+    def __call__(self, *first: Any, **weights: Any) -> Any:
+        return self.build()(*first, **weights)
+
+
 class Made(Call):
     """A call that makes the function: of an object that is itself callable, as a Keras loss is."""
 
@@ -127,6 +148,11 @@ class ByName(Call):
 def taking(call: Call, keywords: Sequence[str]) -> Call:
     """A call as it is, or with its last inputs by keyword."""
     return ByName(call, keywords) if keywords else call
+
+
+def built(call: Call) -> Any:
+    """What is called when it comes to it: a call, or what it has built by then."""
+    return call.build() if isinstance(call, Built) else call
 
 
 def functions_of(call: Call) -> list[Callable[..., Any]]:

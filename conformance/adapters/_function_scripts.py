@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from conformance.adapter import Part, Task
 from conformance.adapters._functions import Backend, ordered
 from conformance.script import Script, literal
-from conformance.spelling import Array, ByName, Call, Function, Local, Made, functions_of, per_step, taking
+from conformance.spelling import Array, Built, ByName, Call, Function, Local, Made, functions_of, per_step, taking
 
 
 def written(call: Call, *first: str) -> str:
@@ -20,7 +20,7 @@ def partial(call: Call) -> str:
     """A function with its arguments but not its inputs, as a script writes it."""
     if isinstance(call, ByName):
         return f"partial(by_name, {partial(call.call)}, {call.names})"
-    if isinstance(call, Made):
+    if isinstance(call, (Made, Built)):
         return str(call)
     arguments = [f"{name}={value!r}" for name, value in call.arguments.items()]
     name = call.name.replace("tensorflow.", "tf.", 1)

@@ -14,7 +14,7 @@ import numpy as np
 
 from conformance.adapter import Arrays, Part, Session, Task
 from conformance.errors import Unsupported
-from conformance.spelling import Array, Call, Function, Shapes, Spelling, per_step, taking
+from conformance.spelling import Array, Call, Function, Shapes, Spelling, built, per_step, taking
 
 
 def array(tensor: Any) -> Array:
@@ -173,7 +173,7 @@ class Trained(Session):
         if self.optimizer:
             self.optimizer.prepare([self.weights[name] for name in self.trained])
         self.train_step = backend.build_step(
-            taking(spelling.training if task.train else spelling.call, task.keywords),
+            built(taking(spelling.training if task.train else spelling.call, task.keywords)),
             self.weights,
             loss,
             self.optimizer and self.optimizer.made,
@@ -205,7 +205,7 @@ class Trained(Session):
 
     def predict(self) -> Arrays:
         inputs = [self.backend.tensor(each) for each in ordered(self.task, self.task.predict or {}).values()]
-        forward = taking(self.spelling.call, self.task.keywords)
+        forward = built(taking(self.spelling.call, self.task.keywords))
         predict = self.backend.build_predict(forward, self.weights, self.backend.compiled(self.task))
         return self._results(predict(*inputs))
 

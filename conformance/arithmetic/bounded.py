@@ -310,6 +310,12 @@ def _cosh(unit: float, a: Pair) -> Pair:
     return value, np.sinh(np.abs(a[0]) + a[1]) * a[1] + ELEMENTARY * unit * value
 
 
+def _cos(unit: float, a: Pair) -> Pair:
+    value = np.cos(a[0])
+    passed = np.minimum(np.abs(np.sin(a[0])) * a[1] + a[1] * a[1] / 2, 2.0)
+    return value, passed + ELEMENTARY * unit * np.abs(value)
+
+
 def _erf(unit: float, a: Pair) -> Pair:
     from scipy.special import erf  # imported only by formulas that need it: SciPy takes longer to load than NumPy
 
@@ -344,7 +350,7 @@ def _sign(unit: float, a: Pair) -> Pair:
 _UFUNCS: dict[np.ufunc, Callable[..., Pair]] = {
     np.add: _add, np.subtract: _subtract, np.multiply: _multiply, np.true_divide: _divide,
     np.power: _power, np.sqrt: _sqrt, np.exp: _exp, np.expm1: _expm1, np.log: _log, np.log1p: _log1p,
-    np.tanh: _tanh, np.cosh: _cosh, np.sign: _sign,
+    np.tanh: _tanh, np.cosh: _cosh, np.cos: _cos, np.sign: _sign,
     np.negative: _exact(np.negative), np.absolute: _exact(np.absolute),
     np.maximum: _exact(np.maximum), np.minimum: _exact(np.minimum),
     np.square: lambda unit, a: _multiply(unit, a, a),
@@ -429,6 +435,26 @@ def _add_at(target: Bounded, index: Any, addend: Any) -> None:
     magnitude = np.abs(old)
     np.add.at(magnitude, index, np.abs(value))
     target.error += np.where(hits > 1, (2.0 + np.log2(np.maximum(hits, 1.0))) * target.unit * magnitude, 0.0)
+
+
+def iterated(step: Callable[[Any], Any], x: Any, times: int, steepness: Callable[[Floats], float]) -> Any:
+    """``step`` applied so many times, of which is known how it stretches an error as a whole.
+
+    A polynomial of a matrix multiplies the errors of its elements again and again, and their bounds know nothing of
+    what cancels.  ``steepness`` says from the values how much longer, at most, a small change of them becomes (the
+    root of its sum of squares).
+    """
+    length = math.sqrt(np.sum(x.error * x.error)) if isinstance(x, Bounded) else 0.0
+    for number in range(times):
+        if not isinstance(x, Bounded):
+            x = step(x)
+            continue
+        own = step(Bounded(x.value, x.unit))
+        passed = steepness(x.value) * length
+        length = passed + math.sqrt(np.sum(own.error * own.error))
+        last = number == times - 1
+        x = _made(own.value, own.error + passed if last else own.error, x.unit)
+    return x
 
 
 # --- structure: the same rearrangement for values and for errors -----------------------------------------------------

@@ -46,7 +46,7 @@ class Precise:
         if ufunc.__name__ == "isnan":
             return np.asarray(np.frompyfunc(mpmath.isnan, 1, 1)(*arrays), dtype=bool)
         elementary = mpmath.loggamma if ufunc.__name__ == "gammaln" else getattr(mpmath, ufunc.__name__, None)
-        if ufunc.__name__ in ("exp", "log", "sqrt", "tanh", "erf", "log1p", "expm1", "gammaln"):
+        if ufunc.__name__ in ("exp", "log", "sqrt", "tanh", "erf", "log1p", "expm1", "gammaln", "cos", "floor", "ceil"):
             return Precise(np.frompyfunc(elementary, 1, 1)(*arrays))
         return Precise(getattr(ufunc, method)(*arrays, **options))
 

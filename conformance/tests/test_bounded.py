@@ -19,6 +19,7 @@ positive = st.floats(np.float32(0.01), 100, width=32)
 UNARY = {
     "negative": np.negative, "abs": np.abs, "exp": lambda x: np.exp(x / 2), "expm1": lambda x: np.expm1(x / 8),
     "tanh": np.tanh, "square": np.square, "cube": lambda x: x**3, "cosh": lambda x: np.cosh(x / 8),
+    "cos": np.cos, "cos of a rounded angle": lambda x: np.cos(x * np.float32(1.1)),
     "sum": np.sum, "mean": np.mean, "max": np.max, "min": np.min,
     "transpose": np.transpose, "ravel": np.ravel, "pad": lambda x: np.pad(x, 1), "flip": np.flip,
 }  # fmt: skip

@@ -44,7 +44,8 @@ def precise(name, tensors, parameters, dialect, training):
     arrays = wrapped(operation, filled(operation, tensors, parameters))
     numbers = {key: exact(value) if isinstance(value, float) else value for key, value in parameters.items()}
     defaults = {key: exact(each.default) for key, each in operation.parameters.items() if each.kind is float}
-    return operation(arrays, {**defaults, **numbers}, training=training, dialect=dialect)
+    results = operation(arrays, {**defaults, **numbers}, training=training, dialect=dialect)
+    return {key: each if isinstance(each, Precise) else Precise(each) for key, each in results.items()}
 
 
 MANY = [(name, dialect) for name in operations() for dialect in settings(name)]

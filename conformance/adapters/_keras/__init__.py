@@ -68,7 +68,10 @@ def output_padding(p: Parameters) -> int | None:
 
 
 class Optimizer(functions.Optimizer):
-    """One of keras.optimizers. Its slots are variables named after the weight and the slot."""
+    """One of keras.optimizers. Its slots are variables named after the weight and the slot.
+
+    Some are named after the weight alone: they are told by their place among these, as "[0]".
+    """
 
     def make(self) -> Any:
         return self.spelling.call()
@@ -84,6 +87,9 @@ class Optimizer(functions.Optimizer):
             self.slot(variable, self.spelling.tensors[name].name).assign(value)
 
     def slot(self, variable: Any, name: str) -> Any:
+        if name.startswith("["):
+            nameless = [each for each in self.made.variables if each.name == variable.name]
+            return nameless[int(name.strip("[]"))]
         whole = f"{variable.path.replace('/', '_')}_{name}"
         return next((each for each in self.made.variables if each.name == whole), None)
 

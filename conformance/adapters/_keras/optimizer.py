@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.adapters import _functions as functions
-from conformance.spelling import Call, Converted, Name, Spellings, per_step
+from conformance.errors import Unsupported
+from conformance.spelling import NOTHING, Call, Converted, Name, Spellings, per_step
 
 spellings = Spellings()
 
@@ -90,4 +91,57 @@ spellings.call(
 )
 spellings.call(
     "nadam", "keras.optimizers.Nadam", {"momentum_decay": 0.004}, **COMMON, **DECAYS, options=_slots(**MOMENTS)
+)
+spellings.call(
+    "lion", "keras.optimizers.Lion", **COMMON, beta_1="beta_1", beta_2="beta_2", options=_slots(first_moment="momentum")
+)
+spellings.call("lamb", "keras.optimizers.Lamb", **COMMON, **DECAYS, options=_slots(**MOMENTS))
+FACTORED = {name: name for name in ("beta_2_decay", "epsilon_1", "epsilon_2", "clip_threshold", "relative_step")}
+spellings.call(
+    "adafactor",
+    "keras.optimizers.Adafactor",
+    **COMMON,
+    **FACTORED,
+    options=_slots(row_moment="[0]", column_moment="[1]"),
+)
+spellings.call(
+    "adafactor_vector", "keras.optimizers.Adafactor", **COMMON, **FACTORED, options=_slots(second_moment="velocity")
+)
+
+
+def _rate_of(scale: str) -> Any:
+    if scale == "width":
+        raise Unsupported("keras.optimizers.Muon has no scale by the width, only by the larger side")
+    return 0.2 if scale == "rms" else NOTHING
+
+
+def _scale_of(rate: float | None) -> str:
+    return "none" if rate is None else "rms"
+
+
+spellings.call(
+    "muon",
+    "keras.optimizers.Muon",
+    {"epsilon": 1e-7},
+    **RATE,
+    **MOMENTUM,
+    nesterov="nesterov",
+    ns_steps="steps",
+    muon_a="linear",
+    muon_b="cubic",
+    muon_c="quintic",
+    rms_rate=Converted("scale", _rate_of, _scale_of),
+    weight_decay="weight_decay",
+    options=_slots(moment="momentum"),
+)
+spellings.call(
+    "ftrl",
+    "keras.optimizers.Ftrl",
+    **RATE,
+    learning_rate_power="learning_rate_power",
+    beta="beta",
+    l1_regularization_strength="l1",
+    l2_regularization_strength="l2",
+    initial_accumulator_value="initial_accumulator",
+    options=_slots(accumulator="accumulator", linear="linear"),
 )

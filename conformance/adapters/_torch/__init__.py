@@ -272,7 +272,11 @@ class Functional(Trained):
 
 def start_of(task: Task, spelling: Spelling) -> Arrays:
     """The state from which an optimizer starts, if the case gives one: zeros PyTorch makes itself at the first step."""
-    slots = {each.name: task.tensors[name] for name, each in spelling.tensors.items() if name in task.tensors}
+    slots = {
+        each.name: each.layout.theirs(task.tensors[name])
+        for name, each in spelling.tensors.items()
+        if name in task.tensors
+    }
     if not any(np.any(each) for each in slots.values()):
         return {}
     return slots | {name: np.array(value, "float32") for name, value in spelling.fixed.items()}
@@ -301,7 +305,7 @@ class Optimizer(Session):
         state = self.optimizer.state[self.variable]
         for name, spelled in self.spelling.tensors.items():
             if name in self.task.tensors and state.get(spelled.name) is not None:
-                trace[name] = state[spelled.name].numpy().copy()
+                trace[name] = spelled.layout.ours(state[spelled.name].numpy()).copy()
         return trace
 
     def predict(self) -> Arrays:

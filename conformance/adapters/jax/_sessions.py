@@ -70,6 +70,11 @@ def update(optimizer: Any, params: Any, slots: Any, gradients: Any) -> tuple[Any
     return optax.apply_updates(params, updates), slots
 
 
+def unmasked(path: Any, value: Any) -> bool:
+    """Whether a slot is kept, and not the place of one that another optimizer would keep."""
+    return not isinstance(value, optax.MaskedNode)
+
+
 # --- the sessions ---------------------------------------------------------------------------------------------------
 
 
@@ -204,14 +209,19 @@ class Applied(Session):
         self.names = {ours: each for ours, each in self.spelling.tensors.items() if ours in task.tensors}
         optimizer = self.spelling.call()
         given = {name: jax.device_put(each) for name, each in _given_slots(task, self.spelling).items()}
-        self.slots = optax.tree_utils.tree_set(optimizer.init(self.variable), **given)
+        self.slots = optimizer.init(self.variable)
+        if given:
+            self.slots = optax.tree_utils.tree_set(self.slots, unmasked, **given)
         self.update = run(partial(update, optimizer))
 
     def step(self, number: int) -> Arrays:
         assert self.task.train is not None
         gradient = jax.device_put(self.task.train.batches[number - 1]["gradient"])
         self.variable, self.slots = self.update(self.variable, self.slots, gradient)
-        slots = {ours: array(optax.tree_utils.tree_get(self.slots, each.name)) for ours, each in self.names.items()}
+        slots = {
+            ours: array(optax.tree_utils.tree_get(self.slots, each.name, filtering=unmasked))
+            for ours, each in self.names.items()
+        }
         return {"variable": array(self.variable)} | {
             ours: self.names[ours].layout.ours(each) for ours, each in slots.items()
         }
@@ -312,7 +322,8 @@ def applied_script(script: Script, task: Task, run: str) -> None:
     script.line(f"variable = {_text(task.tensors['variable'])}", f"optimizer = {spelling.call}")
     script.line("slots = optimizer.init(variable)")
     if given:
-        script.line(f"slots = optax.tree_utils.tree_set(slots, {given})")
+        script.functions(unmasked)
+        script.line(f"slots = optax.tree_utils.tree_set(slots, unmasked, {given})")
     script.line(f"step = {_run(run, 'partial(update, optimizer)')}")
     script.line(written.listing("gradients", [_text(each["gradient"]) for each in task.train.batches]))
     script.block("""

@@ -121,3 +121,82 @@ def nadam(p: Parameters, shapes: Shapes) -> Spelling:
 @spellings
 def radam(p: Parameters, shapes: Shapes) -> Spelling:
     return _optimizer("optax.radam", p, MOMENTS, BETAS)
+
+
+@spellings
+def lion(p: Parameters, shapes: Shapes) -> Spelling:
+    own = {"beta_1": "b1", "beta_2": "b2", "weight_decay": "weight_decay"}
+    return _optimizer("optax.lion", p, {"first_moment": "mu"}, own)
+
+
+@spellings
+def lamb(p: Parameters, shapes: Shapes) -> Spelling:
+    own = {**BETAS, "weight_decay": "weight_decay"}
+    return _optimizer("optax.lamb", p, MOMENTS, own)
+
+
+def _factored(p: Parameters, slots: Mapping[str, str]) -> Spelling:
+    """Adafactor, which factors a small matrix only if it is told so; without a learning rate it does without one."""
+    implied = {"relative_step": False, "epsilon_2": 0.001}
+    refuse_others(p, "optax.adafactor", p.keys() - implied.keys(), implied)
+    decay = p.get("beta_2_decay")
+    call = Composed(
+        "optax.adafactor",
+        _learning_rate(p, "optax.adafactor") if "learning_rate" in p else None,
+        min_dim_size_to_factor=1,
+        decay_rate=None if decay is None else -decay,
+        clipping_threshold=p.get("clip_threshold"),
+        weight_decay_rate=p["weight_decay"] or None,
+        eps=p.get("epsilon_1"),
+    )
+    return Spelling(
+        call,
+        tensors={ours: Name(theirs) for ours, theirs in slots.items()},
+        reads={
+            **({} if "learning_rate" in p else {"learning_rate": lambda _: 1.0}),
+            "beta_2_decay": lambda _: -call.argument("decay_rate"),
+            "epsilon_1": _held(call, "eps"),
+            "epsilon_2": lambda _: 0.001,
+            "clip_threshold": _held(call, "clipping_threshold"),
+            "relative_step": lambda _: False,
+        },
+    )
+
+
+@spellings
+def adafactor(p: Parameters, shapes: Shapes) -> Spelling:
+    """What optax calls rows are means over the longer axis."""
+    rows, columns = shapes["variable"]
+    names = ("v_row", "v_col") if rows <= columns else ("v_col", "v_row")
+    return _factored(p, dict(zip(("row_moment", "column_moment"), names, strict=True)))
+
+
+@spellings
+def adafactor_vector(p: Parameters, shapes: Shapes) -> Spelling:
+    return _factored(p, {"second_moment": "v"})
+
+
+@spellings
+def muon(p: Parameters, shapes: Shapes) -> Spelling:
+    if p.get("scale") == "none":
+        raise Unsupported("optax.contrib.muon always scales the step by the shape")
+    odd = ("linear", "cubic", "quintic")
+    own = {"momentum": "beta", "epsilon": "eps", "weight_decay": "weight_decay"}
+    options = {
+        "ns_coeffs": tuple(p.get(each, MUON[each]) for each in odd) if p.keys() & set(odd) else None,
+        "ns_steps": p["steps"],
+        "nesterov": p["nesterov"],
+        "consistent_rms": 0.2 if p.get("scale") == "rms" else None,
+    }
+    made = _optimizer("optax.contrib.muon", p, {"moment": "mu"}, own, **options)
+    reads = {each: _coefficient(made.call, number) for number, each in enumerate(odd)}
+    reads["scale"] = lambda _: "width" if made.call.argument("consistent_rms") is None else "rms"
+    return replace(made, reads={**made.reads, **reads})
+
+
+MUON = {"linear": 3.4445, "cubic": -4.775, "quintic": 2.0315}
+"""The coefficients, of which optax takes all or none."""
+
+
+def _coefficient(call: Call, number: int) -> Callable[[Any], Any]:
+    return lambda _: call.argument("ns_coeffs")[number]

@@ -141,7 +141,7 @@ def _optimizer_script(script: Script, backend: Backend, task: Task) -> None:
     for name, value in functions.given_slots(task, spelling).items():
         after.append(f"slots['variable_{spelling.tensors[name].name}'].assign({literal(value)})")
     made = base.optimizer_text(Part(task.operation, task.parameters))
-    shown = "{name: np.asarray(each) for name, each in slots.items()}"
+    shown = "[(each.name, np.asarray(each)) for each in optimizer.variables]"
     write.applied_script(script, backend, task, made, shown, after)
 
 

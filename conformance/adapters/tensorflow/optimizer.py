@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from conformance.errors import Unsupported
@@ -78,3 +79,16 @@ def adadelta(p: Parameters, shapes: Shapes) -> Spelling:
 @spellings
 def adam(p: Parameters, shapes: Shapes) -> Spelling:
     return _optimizer("AdamOptimizer", p, {"first_moment": "m", "second_moment": "v"}, BETAS)
+
+
+@spellings
+def ftrl(p: Parameters, shapes: Shapes) -> Spelling:
+    own = {
+        "learning_rate_power": "learning_rate_power",
+        "beta": "beta",
+        "l1": "l1_regularization_strength",
+        "l2": "l2_regularization_strength",
+        "initial_accumulator": "initial_accumulator_value",
+    }
+    made = _optimizer("FtrlOptimizer", p, {"accumulator": "accum", "linear": "linear"}, own)
+    return replace(made, reads={**made.reads, "beta": lambda call: call.argument("beta") or 0.0})

@@ -13,7 +13,7 @@ import numpy as np
 from conformance.adapter import Part, Reply, Task, Train
 from conformance.arithmetic.precision import PRECISIONS
 from conformance.case import Case
-from conformance.operation import get_operation
+from conformance.operation import get_operation, operations
 from conformance.oracle import Arithmetic, Oracle, filled, plain
 from conformance.power import rehearsal
 from conformance.reading import load
@@ -67,6 +67,15 @@ def _conv(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _activation(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
     return {"x": rng.normal(0, 3, rng.integers(1, 6, int(rng.integers(1, 4))))}, {}
+
+
+def _gated(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
+    return {"x": rng.normal(0, 3, (*rng.integers(1, 4, 2), 2 * int(rng.integers(1, 4))))}, {}
+
+
+def _prelu(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
+    channel = int(rng.integers(1, 5))
+    return {"x": rng.normal(0, 3, (*rng.integers(1, 4, 2), channel)), "alpha": rng.normal(size=channel)}, {}
 
 
 def _loss(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -162,14 +171,30 @@ def _unpooling(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]
     }
 
 
+def _vectors(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
+    x = rng.normal(0, np.exp(2 * rng.normal()), rng.integers(2, 5, 2))
+    return {"x": x}, {"axis": int(rng.integers(-1, 2)), "epsilon": float(np.exp(rng.normal()))}
+
+
+def _singular(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
+    """At the singular vectors, where to take them for constants costs the gradient nothing."""
+    n, i, o = rng.integers(2, 5, 3)
+    kernel = rng.normal(size=(i, o))
+    _, _, right = np.linalg.svd(kernel)
+    return {"x": rng.normal(size=(n, i)), "kernel": kernel, "bias": rng.normal(size=o), "u": right[0]}, {}
+
+
 DRAWS: Mapping[str, Draw] = {
     "batch_normalization": _batch,
     "layer_normalization": _normalization,
+    "l2_normalization": _vectors,
+    "unit_normalization": _vectors,
+    "spectral_normalization": _singular,
     "dense": _dense,
     "conv2d": _conv,
-    "relu": _activation,
-    "gelu": _activation,
-    "softmax": _activation,
+    **{name: _activation for name, each in operations().items() if each.family == "activation"},
+    "glu": _gated,
+    "prelu": _prelu,
     "mean_squared_error": _loss,
     "mean_absolute_error": _weighted,
     "mean_absolute_percentage_error": _loss,

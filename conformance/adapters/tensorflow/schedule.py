@@ -40,7 +40,9 @@ def inverse_time(iteration: Any, initial_learning_rate: Any, **options: Any) -> 
 
 
 def cosine(iteration: Any, initial_learning_rate: Any, **options: Any) -> Any:
-    return value(tf.compat.v1.train.cosine_decay(initial_learning_rate, iteration, **options))
+    """Its pi is in float32, with which it takes no rate in float64."""
+    rate = tf.cast(initial_learning_rate, tf.float32)
+    return value(tf.compat.v1.train.cosine_decay(rate, iteration, **options))
 
 
 def polynomial(iteration: Any, initial_learning_rate: Any, **options: Any) -> Any:

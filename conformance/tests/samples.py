@@ -13,7 +13,7 @@ import numpy as np
 from conformance.adapter import Part, Reply, Task, Train
 from conformance.arithmetic.precision import PRECISIONS
 from conformance.case import Case
-from conformance.operation import get_operation
+from conformance.operation import get_operation, operations
 from conformance.oracle import Arithmetic, Oracle, filled, plain
 from conformance.power import rehearsal
 from conformance.reading import load
@@ -69,6 +69,15 @@ def _activation(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any
     return {"x": rng.normal(0, 3, rng.integers(1, 6, int(rng.integers(1, 4))))}, {}
 
 
+def _gated(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
+    return {"x": rng.normal(0, 3, (*rng.integers(1, 4, 2), 2 * int(rng.integers(1, 4))))}, {}
+
+
+def _prelu(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
+    channel = int(rng.integers(1, 5))
+    return {"x": rng.normal(0, 3, (*rng.integers(1, 4, 2), channel)), "alpha": rng.normal(size=channel)}, {}
+
+
 def _loss(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
     shape = rng.integers(1, 6, int(rng.integers(1, 4)))
     return {"prediction": rng.normal(size=shape), "target": rng.normal(size=shape)}, {
@@ -105,9 +114,9 @@ DRAWS: Mapping[str, Draw] = {
     "layer_normalization": _normalization,
     "dense": _dense,
     "conv2d": _conv,
-    "relu": _activation,
-    "gelu": _activation,
-    "softmax": _activation,
+    **{name: _activation for name, each in operations().items() if each.family == "activation"},
+    "glu": _gated,
+    "prelu": _prelu,
     "mean_squared_error": _loss,
     "sgd": _sgd,
     "adam": _adam,

@@ -137,7 +137,7 @@ import sys, textwrap
 from pathlib import Path
 from conformance.adapters.torch import activation as spelled
 from conformance.adapters import torch
-from conformance.operations import activation
+from conformance.operations.activation import smooth as activation
 from conformance.operation import operations
 formula, spelling, cases = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 exec(compile(formula.read_text(), str(formula), "exec"), vars(activation))

@@ -53,6 +53,8 @@ PLANTED = [
     for knob in get_operation(name).knobs.values()
     for value in knob.values
 ]
+IN_FLOAT64_ALONE = {("softplus", "linear_above")}
+"""The knobs that move results by less than float32 can show."""
 
 
 @pytest.mark.parametrize("precisions", [BOTH, ("float32",), ("float64",)], ids="+".join)
@@ -80,7 +82,8 @@ def test_a_planted_dialect_gets_exactly_its_name(operation, knob, value, precisi
                 assert together(judgements) == {knob: value}, (case.id, phase)
                 named += 1
     published = get_operation(operation).knobs[knob].default == value
-    assert named or published, f"no case of {operation} sees {knob}={value}"
+    hidden = precisions == ("float32",) and (operation, knob) in IN_FLOAT64_ALONE
+    assert named or published or hidden, f"no case of {operation} sees {knob}={value}"
 
 
 def honest(operation: str) -> Arithmetic:

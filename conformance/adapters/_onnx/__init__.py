@@ -45,7 +45,8 @@ def build(nodes: Any, inputs: Any, weights: Any, results: Any, dtype: Any) -> An
         [onnx.numpy_helper.from_array(each, name) for name, each in weights.items()],
     )
     opsets = [onnx.helper.make_opsetid(each, OPSETS[each]) for each in sorted({each.domain for each in nodes})]
-    model = onnx.shape_inference.infer_shapes(onnx.helper.make_model_gen_version(graph, opset_imports=opsets))
+    model = onnx.helper.make_model_gen_version(graph, opset_imports=opsets)
+    model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
     onnx.checker.check_model(model, full_check=True)
     return model
 

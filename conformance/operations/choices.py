@@ -210,8 +210,8 @@ def shift(x: Array) -> Array:
 def absolute(x: Array, settings: Settings | None = None) -> Array:
     """``|x|``, whose derivative at 0 is 0, or obeys SUBGRADIENT."""
     sign = np.sign(constant(x))
-    if settings and settings["subgradient"]:
-        sign = np.where(sign == 0, float(settings["subgradient"]), sign)
+    if settings and settings["subgradient"] == 1:
+        sign = np.where(sign == 0, 1.0, sign)
     return x * sign
 
 

@@ -50,7 +50,7 @@ def _signs(label: Array, settings: Settings) -> Array:
     source="https://doi.org/10.1007/BF00994018",
     results=("loss",),
     example=Example({"prediction": [[1, 2, -3], [0.5, 4, 0]], "target": [[1, -1, -1], [1, 1, -1]]}, {"loss": 4.5 / 6}),
-    knobs=(REDUCTION, LABELS, SUBGRADIENT),
+    knobs=(REDUCTION, LABELS, SUBGRADIENT.without("both", "neither")),
 )
 def hinge(
     prediction: Array = input("*shape"),
@@ -90,7 +90,7 @@ def squared_hinge(
     source="https://www.jmlr.org/papers/v2/crammer01a.html",
     results=("loss",),
     example=Example({"prediction": [[1, 2, -3], [5, 0.5, 4]], "target": [0, 2]}, {"loss": 2}),
-    knobs=(SAMPLE_REDUCTION, RIVALS, SUBGRADIENT),
+    knobs=(SAMPLE_REDUCTION, RIVALS, SUBGRADIENT.without("both", "neither")),
 )
 def categorical_hinge(
     prediction: Array = input("batch class"),
@@ -196,7 +196,7 @@ TRIPLET_EPSILON = Knob(
         {"loss": 3},
         {"margin": 2.0, "epsilon": 0.0},
     ),
-    knobs=(SAMPLE_REDUCTION, TRIPLET_EPSILON, POWER, SUBGRADIENT),
+    knobs=(SAMPLE_REDUCTION, TRIPLET_EPSILON, POWER, SUBGRADIENT.without("both", "neither")),
 )
 def triplet(
     anchor: Array = input("*batch feature"),

@@ -59,7 +59,7 @@ def mean_squared_error(
     source="https://doi.org/10.3354/cr030079",
     results=("loss",),
     example=Example({"prediction": [[1, 2, 1], [3, 5, 1]], "target": [[0, 2, 4], [1, 1, 0]]}, {"loss": 11 / 6}),
-    knobs=(REDUCTION, DIVISION, SUBGRADIENT.without(0.5)),
+    knobs=(REDUCTION, DIVISION, SUBGRADIENT.without(0, 0.5, "both").published("neither")),
 )
 def mean_absolute_error(
     prediction: Array = input("*shape"),

@@ -270,17 +270,24 @@ def test_what_is_no_probability_is_refused(name):
 
 @pytest.mark.parametrize(
     ("dialect", "expected"),
-    [({}, -math.log(0.2)), ({"renormalise": "before"}, math.log(3)), ({"renormalise": "after"}, math.log(3))],
+    [({}, -math.log(0.2)), ({"renormalise": True}, math.log(3)), ({"clip": "before_sum"}, math.log(3))],
 )
 def test_probabilities_that_do_not_sum_to_one(dialect, expected):
     found = loss("sparse_categorical_crossentropy", {"prediction": [[0.2, 0.2, 0.2]], "target": [1]}, **dialect)
     assert found == pytest.approx(expected, rel=1e-15)
 
 
-@pytest.mark.parametrize(("renormalise", "expected"), [("before", 1e-7), ("after", 1e-7 / 1.5)])
-def test_probabilities_are_clipped_after_or_before_they_are_made_to_sum_to_one(renormalise, expected):
+@pytest.mark.parametrize(
+    ("dialect", "expected"),
+    [
+        ({"clip": "probability"}, 1e-7),
+        ({"clip": "probability", "renormalise": True}, 1e-7),
+        ({"clip": "before_sum"}, 1e-7 / (1e-7 + 0.5 + (1 - 1e-7))),
+    ],
+)
+def test_probabilities_are_clipped_after_or_before_they_are_made_to_sum_to_one(dialect, expected):
     tensors = {"prediction": [[0.0, 0.5, 2.0]], "target": [0]}
-    found = loss("sparse_categorical_crossentropy", tensors, clip="probability", renormalise=renormalise)
+    found = loss("sparse_categorical_crossentropy", tensors, **dialect)
     assert found == pytest.approx(-math.log(expected), rel=1e-14)
 
 

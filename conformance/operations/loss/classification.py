@@ -18,6 +18,7 @@ CLIP = Knob(
     {
         "none": "the logarithm of the probability as it is",
         "probability": "the probability is clipped to [1e-7, 1 - 1e-7] first",
+        "before_sum": "so it is, and then divided by the sum of all",
         "logarithm": "a logarithm is at least -100, and p (1 - p), by which the gradient is divided, at least 1e-12",
     },
     default="none",
@@ -33,12 +34,8 @@ COMPLEMENT = Knob(
 )
 RENORMALISE = Knob(
     "renormalise",
-    {
-        "none": "the probabilities as they are",
-        "before": "they are divided by their sum, before any clipping",
-        "after": "they are divided by their sum, after any clipping",
-    },
-    default="none",
+    {False: "the probabilities as they are", True: "they are divided by their sum, before any clipping"},
+    default=False,
 )
 SMOOTHING = Knob(
     "smoothing",
@@ -109,7 +106,7 @@ def _refuse(prediction: Array, highest: float) -> None:
 
 
 def _clipped(probability: Array, settings: Settings) -> Array:
-    if settings["clip"] != "probability":
+    if settings["clip"] not in ("probability", "before_sum"):
         return probability
     least = _LEAST * np.ones_like(
         constant(probability)
@@ -182,7 +179,7 @@ def _binary_with_least_logarithm(probability: Array, target: Array) -> Array:
         {"prediction": [[0.5, 0.25, 0.75], [0.875, 0.125, 0.5]], "target": [[1, 1, 0], [0, 1, 0]]},
         {"loss": 12 * math.log(2) / 6},
     ),
-    knobs=(ELEMENT_REDUCTION, CLIP, SMOOTHING, COMPLEMENT),
+    knobs=(ELEMENT_REDUCTION, CLIP.without("before_sum"), SMOOTHING, COMPLEMENT),
 )
 def binary_crossentropy(
     prediction: Array = input("*shape"),
@@ -253,7 +250,7 @@ def binary_crossentropy_with_logits(
     ),
     knobs=(
         ELEMENT_REDUCTION,
-        CLIP.without("logarithm"),
+        CLIP.without("logarithm", "before_sum"),
         Knob(
             "balance",
             {"alpha": "weighted by alpha or 1 - alpha (equation 5)", "none": "not weighted: alpha is not used"},
@@ -306,8 +303,8 @@ def binary_focal_crossentropy(
     ),
     knobs=(
         SAMPLE_REDUCTION,
-        CLIP.without("logarithm"),
-        RENORMALISE.without("after"),
+        CLIP.without("logarithm", "before_sum"),
+        RENORMALISE,
         SMOOTHING,
         FROM_LOGITS.published(False),
     ),
@@ -327,16 +324,17 @@ def categorical_crossentropy(
     target = _smoothed(target, label_smoothing, prediction.shape[-1], dialect)
     if dialect["from_logits"]:
         return {"loss": reduce(-np.sum(target * log_softmax(prediction), axis=-1), dialect)}
-    p = _clipped(_renormalised(prediction, "before", dialect), dialect)
+    p = _clipped(_renormalised(prediction, dialect), dialect)
     return {"loss": reduce(-np.sum(target * _log(p, target), axis=-1), dialect)}
 
 
-def _renormalised(probability: Array, when: str, settings: Settings) -> Array:
+def _renormalised(probability: Array, settings: Settings) -> Array:
     """Probabilities that sum to 1; obeys RENORMALISE."""
-    if when == "before":
-        _refuse(probability, math.inf)
-    if settings["renormalise"] != when:
-        return probability
+    _refuse(probability, math.inf)
+    return _shared(probability) if settings["renormalise"] else probability
+
+
+def _shared(probability: Array) -> Array:
     return probability / np.sum(probability, axis=-1, keepdims=True)
 
 
@@ -399,8 +397,8 @@ def sparse_categorical_crossentropy(
 
     Goodfellow, Bengio and Courville 2016, equation 6.12.
     """
-    p = _clipped(_renormalised(prediction, "before", dialect), dialect)
-    chosen, _ = _chosen(_renormalised(p, "after", dialect), target, None)
+    p = _clipped(_renormalised(prediction, dialect), dialect)
+    chosen, _ = _chosen(_shared(p) if dialect["clip"] == "before_sum" else p, target, None)
     return {"loss": reduce(-np.log(chosen), dialect)}
 
 
@@ -513,7 +511,7 @@ def negative_log_likelihood(
         {"loss": 0.25 * math.log(2) * (2 * 0.75**2 + 3 * 0.875**2) / 2},
         {"alpha": 0.25, "gamma": 2.0, "from_logits": False},
     ),
-    knobs=(SAMPLE_REDUCTION, CLIP.without("logarithm"), RENORMALISE.without("after")),
+    knobs=(SAMPLE_REDUCTION, CLIP.without("logarithm", "before_sum"), RENORMALISE),
 )
 def categorical_focal_crossentropy(
     prediction: Array = input("*batch class"),
@@ -526,7 +524,7 @@ def categorical_focal_crossentropy(
     dialect: Settings,
 ) -> dict[str, Array]:
     """Categorical crossentropy that counts well-predicted classes less. Lin and others 2017, equation 5, by class."""
-    p = _renormalised(_softmax(prediction) if from_logits else prediction, "before", dialect)
+    p = _renormalised(_softmax(prediction) if from_logits else prediction, dialect)
     p = _clipped(p, dialect)
     logarithm = log_softmax(prediction) if from_logits and dialect["clip"] == "none" else _log(p, target)
     losses = -np.sum(alpha * np.power(1.0 - p, gamma) * (target * logarithm), axis=-1)

@@ -10,6 +10,7 @@ from conformance.case import Case
 from conformance.connection import Connection
 from conformance.discovery import built_in, get_adapter, offered
 from conformance.errors import WorkerMissing
+from conformance.operation import Tensor
 from conformance.operation import operations as registry
 
 Rows = list[dict[str, Any]]
@@ -24,13 +25,19 @@ def operations() -> Rows:
             "description": each.description,
             "formula": each.formula,
             "source": each.source,
-            "tensors": {name: {"role": tensor.role, "axes": tensor.axes} for name, tensor in each.tensors.items()},
+            "results": list(each.results),
+            "tensors": {name: _tensor(tensor) for name, tensor in each.tensors.items()},
             "parameters": {name: parameter.default for name, parameter in each.parameters.items()},
             "knobs": {name: list(knob.values) for name, knob in each.knobs.items()},
             "adapters": [name for name in built_in() if each.name in get_adapter(name).spellings],
         }
         for each in registry().values()
     ]
+
+
+def _tensor(tensor: Tensor) -> dict[str, Any]:
+    row: dict[str, Any] = {"role": tensor.role, "axes": tensor.axes}
+    return row | {name: True for name in ("integer", "optional") if getattr(tensor, name)}
 
 
 def cases(found: Sequence[Case]) -> Rows:

@@ -65,6 +65,19 @@ def blind_spots(cases: Sequence[Case]) -> list[BlindSpot]:
     return spots
 
 
+def seen(case: Case) -> list[str]:
+    """The settings of the knobs of a case's operation that it sees in some precision, as ``knob=setting``."""
+    rehearsals: dict[tuple[str, str], Replay | None] = {}
+    published = case.operation.settings(case.parameters)
+    return [
+        f"{knob.name}={setting}"
+        for knob in case.operation.knobs.values()
+        for setting in knob.values
+        if setting != published[knob.name]
+        and any(_sees(case, knob, setting, each, rehearsals) for each in case.precisions)
+    ]
+
+
 def _cost(case: Case) -> int:
     steps = case.train.steps if case.train else 0
     return steps * 1000 + sum(int(np.prod(spec.shape)) for spec in case.tensors.values())

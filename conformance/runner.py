@@ -18,6 +18,7 @@ from conformance.asked import Asked
 from conformance.case import Case
 from conformance.discovery import built_in, get_adapter
 from conformance.errors import UsageError
+from conformance.power import seen
 from conformance.results import SCHEMA_VERSION, Header, Outcome, Run
 from conformance.runfile import Journal
 from conformance.task import phases
@@ -50,6 +51,7 @@ class Runner:
         self._repeat, self._seed, self._jobs = repeat, seed, jobs or len(os.sched_getaffinity(0))
         self._digests = {file: _digest(file) for file in dict.fromkeys(case.file for case in self.cases)}
         self._earlier: Header | None = None
+        self._seen: dict[str, list[str]] = {}
         self._begin = time.perf_counter()
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -67,6 +69,10 @@ class Runner:
         try:  # from here on: Ctrl-C may come as soon as the first has started
             futures += (pool.submit(self._run_adapter, each, journal, progress) for each in slowest_first)
             pending = set(futures)
+            for case in self.cases:  # nothing else is to be done here: what does each case see?
+                self._seen[case.id] = seen(case)
+                if not wait(pending, timeout=0).not_done:
+                    break
             while pending:
                 _, pending = wait(pending, timeout=0.2)
         except KeyboardInterrupt:
@@ -100,7 +106,7 @@ class Runner:
         header = self.header()
         self._refuse_less(earlier, journal)
         same = earlier.platform.get("conformance") == __version__
-        cases = {name for name, each in header.cases.items() if same and earlier.cases.get(name, {}) == each}
+        cases = {name for name, each in header.cases.items() if same and _same(earlier.cases.get(name, {}), each)}
         journal.drop(lambda key: key[0] not in cases)
         journal.begin_again(header)
 
@@ -194,7 +200,13 @@ class Runner:
             "references": list(case.references),
             "yaml": case.yaml,
             "digest": self._digests[case.file],
+            **({"sees": self._seen[case.id]} if case.id in self._seen else {}),
         }
+
+
+def _same(earlier: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether a case is what it was; what it sees is worked out later."""
+    return {**earlier, "sees": None} == {**now, "sees": None}
 
 
 def _digest(file: str) -> str:

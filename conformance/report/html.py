@@ -97,6 +97,10 @@ class Section:
     loud: list[Case]
     quiet: list[Case]
 
+    def seen(self, knob: str, setting: Any) -> int:
+        """How many cases of this run would fail with another setting of a knob."""
+        return sum(f"{knob}={setting}" in case.about.get("sees", ()) for case in (*self.loud, *self.quiet))
+
 
 def _sections(run: Run) -> list[Section]:
     outcomes: dict[str, list[Outcome]] = {}

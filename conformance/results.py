@@ -151,7 +151,8 @@ class Header:
     ``adapters`` maps a name to its ``versions``, ``device``, ``precisions``, ``mode`` and ``switches`` (what was pinned
     because results may depend on it), or to why it is ``missing``; ``cases`` maps a case to its ``file``,
     ``operation``, ``family``, ``description`` and ``yaml``, to a ``digest`` of its file, and to the settings of knobs
-    that it ``sees``: these formulas would fail it.  Each case was run ``repeat`` times, its random inputs drawn with ``seed`` added to their own seeds.
+    that it ``sees``: these formulas would fail it.  Each case was run ``repeat`` times, its random inputs drawn with
+    ``seed`` added to their own seeds.
     """
 
     schema: int

@@ -54,9 +54,10 @@ def scaled(
     epsilon: Array,
     settings: Settings,
 ) -> Array:
-    """``gamma * (x - mean) / deviation + beta``; a gamma or beta of None is left out; obeys EVALUATION."""
+    """``gamma * (x - mean) / deviation + beta``; a gamma or beta of None is left out; obeys EVALUATION, if there is
+    that choice."""
     factor = 1.0 / deviation(variance, epsilon, settings)
-    if settings["evaluation"] == "folded":
+    if settings.get("evaluation") == "folded":
         factor = factor if gamma is None else factor * gamma
         return x * factor + ((0.0 if beta is None else beta) - mean * factor)
     y = (x - mean) * factor

@@ -18,7 +18,7 @@ from conformance.operations.choices import (
     mean,
     moments,
 )
-from conformance.operations.normalization.knobs import CENTERING, EVALUATION, MOMENTUM, along, moved, scaled
+from conformance.operations.normalization.knobs import CENTERING, MOMENTUM, along, moved, scaled
 
 MEAN_VARIANCE_EPSILON = NORM_EPSILON.without("floor_inside", "zero").published("inside")
 
@@ -117,7 +117,7 @@ def rms_normalization(
         {"gamma": [1, 2, 1, 1], "beta": [0, 0, 1, 0]},
         target=[[[0, 1, 0, 1], [1, 0, 0, 1], [0, 0, 1, 1]]],
     ),
-    knobs=(VARIANCE_CORRECTION, EPSILON.without("squared"), VARIANCE, EVALUATION),
+    knobs=(VARIANCE_CORRECTION, EPSILON.without("squared"), VARIANCE),
 )
 def group_normalization(
     x: Array = input("batch *space channel"),
@@ -154,7 +154,7 @@ def group_normalization(
         {"gamma": [1, 1, 2], "beta": [0, 1, 0]},
         target=[[[0, 1, 0], [1, 0, 0], [0, 0, 1], [1, 1, 0]]],
     ),
-    knobs=(VARIANCE_CORRECTION, EPSILON.without("squared"), MOMENTUM.without("cumulative"), VARIANCE, EVALUATION),
+    knobs=(VARIANCE_CORRECTION, EPSILON.without("squared"), MOMENTUM.without("cumulative"), VARIANCE),
 )
 def instance_normalization(
     x: Array = input("batch *space channel"),

@@ -15,6 +15,16 @@ def exact(value: Any) -> Any:
     return mpmath.mpf(float(value))
 
 
+def min_or_nan(one: Any, other: Any) -> Any:
+    """The smaller of two numbers, NaN if one of them is, as NumPy has it."""
+    return one if mpmath.isnan(one) else other if mpmath.isnan(other) else min(one, other)
+
+
+def max_or_nan(one: Any, other: Any) -> Any:
+    """The larger of two numbers, NaN if one of them is."""
+    return -min_or_nan(-one, -other)
+
+
 class Precise:
     """An object array of mpmath numbers."""
 
@@ -48,6 +58,8 @@ class Precise:
         elementary = mpmath.loggamma if ufunc.__name__ == "gammaln" else getattr(mpmath, ufunc.__name__, None)
         if ufunc.__name__ in ("exp", "log", "sqrt", "tanh", "erf", "log1p", "expm1", "gammaln", "cos", "floor", "ceil"):
             return Precise(np.frompyfunc(elementary, 1, 1)(*arrays))
+        if ufunc.__name__ in ("minimum", "maximum") and method == "__call__":
+            return Precise(np.frompyfunc(min_or_nan if ufunc is np.minimum else max_or_nan, 2, 1)(*arrays))
         return Precise(getattr(ufunc, method)(*arrays, **options))
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:

@@ -65,7 +65,7 @@ def test_strides_with_dilation(name: str) -> None:
 def test_scripts_show_the_same_numbers_in_every_mode(name: str) -> None:
     optimizer = "sgd" if "ops" not in name else "relu"
     tasks = [normalization_task(), small_task(optimizer, **({"learning_rate": 0.5} if optimizer == "sgd" else {}))]
-    with Connection(name) as connection:
+    with Connection(name, timeout=300) as connection:
         subject = Subject(get_adapter(name), connection)
         asked = [replace(task, mode=mode) for mode in subject.adapter.modes[1:] for task in tasks]
         replies = [subject.run(task) for task in asked]

@@ -194,7 +194,7 @@ def hard_shrink(
 @operation(
     formula=r"y = x \text{ if } x > \theta \text{, else } v",
     source="https://arxiv.org/abs/1402.3337",
-    example=Example({"x": [[-2, 1, 3]]}, {"y": [[0, 0, 3]]}, {"threshold": 1}),
+    example=Example({"x": [[-2, 1, 3]]}, {"y": [[0, 0, 3]]}, {"threshold": 1.0}),
     knobs=(NAN,),
 )
 def threshold(

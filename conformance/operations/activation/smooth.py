@@ -86,7 +86,7 @@ def selu(x: Array = input("*shape"), *, dialect: Settings) -> dict[str, Array]:
 @operation(
     formula=r"y = x \text{ if } x > 0 \text{, else } \alpha (e^{x / \alpha} - 1)",
     source="https://arxiv.org/abs/1704.07483",
-    example=Example({"x": [[3, 0, -200]]}, {"y": [[3, 0, -2]]}, {"alpha": 2}),
+    example=Example({"x": [[3, 0, -200]]}, {"y": [[3, 0, -2]]}, {"alpha": 2.0}),
     knobs=(SUBGRADIENT.without(0.5, 1, "neither"), EXPM1),
 )
 def celu(
@@ -217,7 +217,7 @@ def tanh_shrink(x: Array = input("*shape")) -> dict[str, Array]:
 @operation(
     formula=r"y = \frac{x + \sqrt{x^2 + b}}{2}",
     source="https://arxiv.org/abs/2112.11687",
-    example=Example({"x": [[-1.5, 0, 1.5]]}, {"y": [[0.5, 1, 2]]}, {"b": 4}),
+    example=Example({"x": [[-1.5, 0, 1.5]]}, {"y": [[0.5, 1, 2]]}, {"b": 4.0}),
     knobs=(NEGATIVE_SIDE,),
 )
 def squareplus(

@@ -110,7 +110,9 @@ def _part(spot: Spot, kind: Kind, steps: int) -> Part:
     else:
         raise spot.expected(f"{_article(kind)}: its name, or a mapping of its name to its parameters")
     if name in operations() and name not in known:
-        raise spot.error(f"{name!r} is no {kind}; known: {', '.join(known)}", place)
+        other = operations()[name].kind == kind
+        what = f"no {kind} to train a layer with" if other else f"no {kind}"
+        raise spot.error(f"{name!r} is {what}; known: {', '.join(known)}", place)
     if name not in known:
         raise spot.error(f"there is no {kind} {shorten(name)!r}; {nearest(shorten(name), known)}", place)
     given = {} if isinstance(value, str) else read_parameters(spot.child(name), known[name], steps)

@@ -27,6 +27,8 @@ def read_tensor(spot: Spot, integer: bool = False) -> TensorSpec | None:
         found = _recipe(spot)
         if found and integer and found.recipe not in ("integers", "full"):
             raise spot.error(f"the recipe {found.recipe!r} draws no integers; expected 'integers'")
+        if found and integer and found.recipe == "full":
+            spot.fields(("shape", *RECIPES, "seed"))["full"].integer(-(2**53), 2**53)
         return found
     numbers, shape = _numbers(spot)
     for each in numbers if integer else ():

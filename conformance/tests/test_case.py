@@ -1281,3 +1281,18 @@ def test_schema_and_loader_agree(tmp_path_factory: pytest.TempPathFactory, name:
         assert faults, f"only the schema sees a fault: {told.message}"
     else:
         assert [each for each in faults if not ARITHMETIC.search(each)] == []
+
+
+@pytest.mark.parametrize(
+    ("x", "found"),
+    [
+        ("[§0.5]", "found 0.5"),
+        ("[§.nan]", "found .nan"),
+        ("{shape: [2], full: §0.5}", "found 0.5"),
+        ("§{shape: [2], normal: {}, seed: 1}", "the recipe 'normal' draws no integers; expected 'integers'"),
+    ],
+)
+def test_indices_are_integers(tmp_path: Path, x: str, found: str) -> None:
+    text = case(f"name: a\ntensors: {{embeddings: [[1], [2]]}}\npredict: {{x: {x}}}", operation="embedding")
+    (fault,) = faults_of(tmp_path, text.replace("§", ""))
+    assert fault.endswith(found), fault

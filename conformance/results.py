@@ -27,13 +27,37 @@ SEVERITY = {
 
 
 @dataclass(frozen=True)
+class Element:
+    """One element of a tensor. ``bound`` is the unit of the error ratio there: the formula's own rounding error."""
+
+    index: tuple[int, ...]
+    expected: float
+    actual: float
+    bound: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What became of one element of a tensor from step to step of a training, on the framework and by the formula.
+
+    Both runs start where the case does.  ``index`` is the element that ends farthest from the formula's own run.
+    """
+
+    name: str
+    index: tuple[int, ...]
+    expected: tuple[float, ...]
+    actual: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class TensorResult:
     """How far one tensor of a trace lies from the formula, at the step and in the precision named.
 
     Deviations are measured from the formula with the dialect that the tensor is ``held_to``: the one that the case
     declares, or ``{}``, the published formula.  They stand at ``index``, the element with the largest error ratio;
     ``tolerance`` is the absolute deviation allowed there.  ``drift`` is the largest absolute difference from the
-    oracle's own run at that step.
+    oracle's own run at that step.  ``errors`` is the signed error ratio of every element, row by row, unless the tensor
+    is a large one; ``elements`` are those of the largest error ratios, unless the tensor conforms.
     """
 
     name: str
@@ -52,6 +76,9 @@ class TensorResult:
     notes: tuple[str, ...] = ()
     drift: float | None = None
     held_to: dict[str, Any] = field(default_factory=dict)
+    shape: tuple[int, ...] = ()
+    errors: tuple[float, ...] = ()
+    elements: tuple[Element, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,7 +89,9 @@ class Outcome:
     the case file says of this outcome (a list of ``{tensor, dialect | verdict, reason, reference}``);
     ``parameters`` are the operation's as the framework holds them, ``defaults`` the names of those that the case
     left to the framework; ``learned`` are the weights and states that a predict phase started from, if small;
-    ``mode`` is how the framework ran its calls.
+    ``mode`` is how the framework ran its calls.  ``curves`` are those of a training of two steps or more, in the finest
+    precision; ``script`` is the reproduction script, with the first phase of a case on an adapter that does not
+    conform.
     """
 
     case: str
@@ -79,6 +108,8 @@ class Outcome:
     defaults: tuple[str, ...] = ()
     learned: dict[str, Any] = field(default_factory=dict)
     mode: str = ""
+    curves: tuple[Curve, ...] = ()
+    script: str = ""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -128,6 +159,8 @@ class KeptOutcome(Outcome):
     parameters = property(lambda self: self.kept.outcome().parameters)
     defaults = property(lambda self: self.kept.outcome().defaults)
     learned = property(lambda self: self.kept.outcome().learned)
+    curves = property(lambda self: self.kept.outcome().curves)
+    script = property(lambda self: self.kept.outcome().script)
     error_ratio = property(lambda self: self._error_ratio)
 
     def __eq__(self, other: object) -> bool:
@@ -148,11 +181,11 @@ def whole(outcome: Outcome) -> Outcome:
 class Header:
     """What a run was made with.
 
-    ``adapters`` maps a name to its ``versions``, ``device``, ``precisions``, ``mode`` and ``switches`` (what was pinned
-    because results may depend on it), or to why it is ``missing``; ``cases`` maps a case to its ``file``,
-    ``operation``, ``family``, ``description`` and ``yaml``, to a ``digest`` of its file, and to the settings of knobs
+    ``adapters`` maps a name to its ``versions``, ``device``, ``precisions``, ``mode``, ``switches`` (what was pinned
+    because results may depend on it) and ``spellings`` (how it writes each operation), or to why it is ``missing``;
+    ``cases`` maps a case to its ``file``, ``operation``, ``family``, ``description`` and ``yaml``, to a ``digest`` of its file, and to the settings of knobs
     that it ``sees``: these formulas would fail it.  Each case was run ``repeat`` times, its random inputs drawn with
-    ``seed`` added to their own seeds.
+    ``seed`` added to their own seeds.  ``shards`` are the parts of a run that was split, as ``2/5``.
     """
 
     schema: int
@@ -163,6 +196,7 @@ class Header:
     partial: bool = False
     repeat: int = 1
     seed: int = 0
+    shards: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

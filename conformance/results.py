@@ -185,7 +185,8 @@ class Header:
     because results may depend on it) and ``spellings`` (how it writes each operation), or to why it is ``missing``;
     ``cases`` maps a case to its ``file``, ``operation``, ``family``, ``description`` and ``yaml``, to a ``digest`` of its file, and to the settings of knobs
     that it ``sees``: these formulas would fail it.  Each case was run ``repeat`` times, its random inputs drawn with
-    ``seed`` added to their own seeds.  ``shards`` are the parts of a run that was split, as ``2/5``.
+    ``seed`` added to their own seeds.  ``shards`` are the parts of a run that was split, as ``2/5``; of several
+    runs merged, ``interrupted`` names those that are partial.
     """
 
     schema: int
@@ -197,6 +198,7 @@ class Header:
     repeat: int = 1
     seed: int = 0
     shards: tuple[str, ...] = ()
+    interrupted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

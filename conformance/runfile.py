@@ -172,11 +172,15 @@ class _Line:
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
+def located(path: PathLike) -> Path:
+    """The run file that is meant: a folder stands for the one in it."""
+    file = Path(path)
+    return file / FILE_NAME if file.is_dir() else file
+
+
 def read(path: PathLike) -> Run:
     """Read a run file, or the one in a folder; raises `RunFileError` with file, line and reason."""
-    file = Path(path)
-    if file.is_dir():
-        file /= FILE_NAME
+    file = located(path)
     try:
         content = _Content(file, file.open("rb"))
     except FileNotFoundError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ def render(run: Run) -> str:
     return "".join(parts(run))
 
 
-def parts(run: Run) -> Iterator[str]:
+def parts(run: Run, earlier: Sequence[tuple[str, Run]] = ()) -> Iterator[str]:
     """The page of a run, piece by piece, so that it need not be in memory as a whole."""
     seen = Cell(run.outcomes).counts
     stream = (

@@ -185,10 +185,18 @@ class Trend:
         return _kind(known[-1] if known else None, newest)
 
     @property
+    def gappy(self) -> bool:
+        """Whether it is the same in all runs that have it."""
+        known = [each for each in self.findings if each is not None]
+        return not any(_kind(one, other) for one, other in pairwise(known))
+
+    @property
     def changed(self) -> bool:
         """Whether it is not the same in all runs."""
         first = self.findings[0]
-        against_first = any((each is None) != (first is None) or (each and _kind(first, each)) for each in self.findings)
+        against_first = any(
+            (each is None) != (first is None) or (each and _kind(first, each)) for each in self.findings
+        )
         return against_first or any(one and other and _kind(one, other) for one, other in pairwise(self.findings))
 
 

@@ -230,10 +230,10 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
     timeout = 30
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self._answer()
 
-    def do_HEAD(self) -> None:  # noqa: N802
+    def do_HEAD(self) -> None:
         self._answer()
 
     def _answer(self) -> None:
@@ -259,9 +259,10 @@ class _Handler(BaseHTTPRequestHandler):
         port = self.server.server_port
         hosts = {"localhost", ADDRESS, "[::1]"}
         known = {f"{host}:{port}" for host in hosts} | (hosts if port == 80 else set())
-        return self.headers.get_all("Host", []) != [] and {
-            each.strip().lower() for each in self.headers.get_all("Host", [])
-        } <= known
+        return (
+            self.headers.get_all("Host", []) != []
+            and {each.strip().lower() for each in self.headers.get_all("Host", [])} <= known
+        )
 
     def _show(self, place: Path, address: str) -> None:
         site = self.server.site

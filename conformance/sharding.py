@@ -30,8 +30,8 @@ class Shard:
             raise UsageError(f"--shard {text!r}, expected two whole numbers as in 2/5: part 2 of 5")
         made = cls(int(found[1]), int(found[2]))
         if not 1 <= made.number <= made.count:
-            parts = f"1/{made.count} to {made.count}/{made.count}" if made.count else "1/1, which is everything"
-            raise UsageError(f"--shard {text!r}, expected one of {parts}")
+            known = f"1/{made.count} to {made.count}/{made.count}" if made.count else "a number of parts of at least 1"
+            raise UsageError(f"--shard {text!r}, expected {known}")
         return made
 
     def __contains__(self, case: str) -> bool:
@@ -51,4 +51,6 @@ def absent(shards: Iterable[str]) -> list[str]:
     """
     there = {Shard.of(each) for each in shards}
     counts = sorted({each.count for each in there})
-    return [str(part) for count in counts for number in range(1, count + 1) if (part := Shard(number, count)) not in there]
+    return [
+        str(part) for count in counts for number in range(1, count + 1) if (part := Shard(number, count)) not in there
+    ]

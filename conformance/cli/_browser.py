@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import webbrowser
-
 import click
 
 
 def open_page(address: str) -> None:
     """Open an address; a machine without a browser gets it told."""
+    import webbrowser
+
     try:
         opened = webbrowser.open(address)
     except webbrowser.Error:

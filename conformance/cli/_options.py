@@ -14,6 +14,7 @@ from conformance.errors import UsageError
 
 if TYPE_CHECKING:
     from conformance.case import Case
+    from conformance.report import Earlier, Form
     from conformance.results import Run
 
 FINE, NOT_AS_DECLARED, USAGE, HARNESS, INTERRUPTED = 0, 1, 2, 3, 130
@@ -141,9 +142,9 @@ documents = options(
 
 def write_documents(
     run: Run,
-    targets: Mapping[str, str | None],
+    targets: Mapping[Form, str | None],
     link: str = "",
-    earlier: Sequence[tuple[str, Run]] = (),
+    earlier: Earlier = (),
 ) -> None:
     """Write a run in each form for which a file is named, and say so."""
     from conformance import report
@@ -155,12 +156,12 @@ def write_documents(
 
 
 def refuse_overwriting(inputs: Iterable[str], outputs: Iterable[str | None]) -> None:
-    """Raise `UsageError` for a file that is to be written over one that is read, or twice."""
+    """Raise `UsageError` for a file that is to be written over another that is needed, or twice."""
     from conformance.runfile import located
 
-    taken = {located(each).resolve(): f"the input {each}" for each in inputs}
+    taken = {located(each).resolve(): each for each in inputs}
     for output in filter(None, outputs):
         place = Path(output).resolve()
         if place in taken:
-            raise UsageError(f"{output} would overwrite {taken[place]}; name another file")
-        taken[place] = f"what is written as {output}"
+            raise UsageError(f"{output} would be written over {taken[place]}; name another file")
+        taken[place] = output

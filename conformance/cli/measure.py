@@ -27,6 +27,7 @@ from conformance.errors import UsageError
 
 if TYPE_CHECKING:
     from conformance.case import Case
+    from conformance.report import Form
     from conformance.results import Run
     from conformance.sharding import Shard
 
@@ -45,9 +46,7 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option(
     "--output", default="reports", show_default=True, metavar="DIR", help="Where run.jsonl and index.html go."
 )
-@click.option(
-    "--repeat", default=1, show_default=True, type=COUNT, help="Runs of each case; what changes is unstable."
-)
+@click.option("--repeat", default=1, show_default=True, type=COUNT, help="Runs of each case; what changes is unstable.")
 @click.option(
     "--seed",
     default=0,
@@ -106,6 +105,7 @@ def run(
 
     Ctrl-C keeps what was measured; --resume goes on from there.
     """
+    from conformance import report
     from conformance.progress import Progress
     from conformance.runfile import FILE_NAME, Journal
     from conformance.runner import Runner, unexpected
@@ -113,8 +113,9 @@ def run(
     if opened and style == "json":
         raise UsageError("--open is for people, --format json for programs: give one of them")
     target = Path(output)
-    files = {"html": str(target / "index.html"), "junit": junit, "markdown": markdown, "badge": badge}
-    shared.refuse_overwriting([str(target / FILE_NAME)], files.values())
+    page = target / "index.html"
+    files: dict[Form, str | None] = {"junit": junit, "markdown": markdown, "badge": badge}
+    shared.refuse_overwriting([str(target / FILE_NAME), str(page)], files.values())
     names, how = asked(**frameworks)
     cases = _measured(load(paths, expression), shard)
     part = (str(shard),) if shard else ()
@@ -127,13 +128,14 @@ def run(
     with Progress(sys.stderr) as progress:
         measured = runner.run(journal, progress.tell)
     click.echo(runner.spent(), err=True)
+    report.write(measured, page)
     shared.write_documents(measured, files, link)
     if style == "json":
         _print_run(measured)
     else:
         _tell(measured, target)
     if opened:
-        open_page((target / "index.html").resolve().as_uri())
+        open_page(page.resolve().as_uri())
     context.exit(_exit_code(runner.partial, frameworks["adapters"], measured, bool(unexpected(measured.outcomes))))
 
 

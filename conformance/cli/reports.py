@@ -15,6 +15,7 @@ from conformance.errors import UsageError
 
 if TYPE_CHECKING:
     from conformance.history import Change
+    from conformance.report import Form
     from conformance.results import Run
 
 _page = click.option("-o", "--output", metavar="FILE", help="The HTML page.")
@@ -60,7 +61,7 @@ def report(
     from conformance import history, runfile
     from conformance.report.words import inline, warnings
 
-    files = {"html": output, "junit": junit, "markdown": markdown, "badge": badge}
+    files: dict[Form, str | None] = {"html": output, "junit": junit, "markdown": markdown, "badge": badge}
     if not (any(files.values()) or jsonl):
         raise UsageError("name at least one of -o, --junit, --markdown, --badge and --jsonl")
     shared.refuse_overwriting([*runs, *against], [*files.values(), jsonl])
@@ -142,7 +143,7 @@ def _tell_changes(runs: Sequence[tuple[str, Run]], changes: Sequence[Change]) ->
     for change in findings:
         click.secho(text.change(change), fg={"worse": "red", "better": "green"}.get(change.kind))
     if len(runs) > 2:
-        click.echo(text.trend([name for name, _ in runs], history.trend([run for _, run in runs])))
+        click.echo(text.trend(runs))
     click.echo(f"{len(changes)} changes, {history.worse_count(changes)} for the worse")
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from conformance import history
-from conformance.history import KINDS, Change, Finding, Gap
+from conformance.history import KINDS, Change, Finding, Gap, Trend
 from conformance.report.markup import Table, document, escape, linked, page_address
 from conformance.report.words import FLAG, GLYPHS, computed, listed, plural, power
 from conformance.results import Header, Run
@@ -34,7 +34,7 @@ def _parts(runs: Sequence[tuple[str, Run]], link: str) -> Iterator[str | Table]:
     for kind in KINDS:
         if rows := [each for each in changes if each.kind == kind]:
             yield f"## {kind.capitalize()}"
-            yield change_rows(rows, link, MOST_ROWS)
+            yield change_rows(rows, link)
     if len(runs) > 2:
         yield from _trend(runs, link)
 
@@ -67,7 +67,7 @@ def gap_line(gap: Gap) -> str:
     return f"{plural(gap.count, 'outcome')} {gap.kind}: {gap.reason}"
 
 
-def change_rows(changes: Sequence[Change], link: str = "", most: int = 500) -> Table:
+def change_rows(changes: Sequence[Change], link: str = "", most: int = MOST_ROWS) -> Table:
     """Changes as a table: what was found before, and what is found now."""
     rows = [
         [
@@ -97,11 +97,20 @@ def _ratios(old: Finding | None, new: Finding | None) -> str:
     return " -> ".join(each or "none" for each in shown) if any(shown) else ""
 
 
+def trend(runs: Sequence[Run]) -> tuple[list[Trend], str]:
+    """What changed through several runs, and in a sentence what did not."""
+    found = history.trend(runs)
+    telling = [each for each in found if not each.gappy]
+    told = f"{plural(len(telling), 'outcome')} changed through these {len(runs)} runs"
+    gappy = len(found) - len(telling)
+    return telling, told + (f"; {gappy:,} are not in all of them and the same otherwise." if gappy else ".")
+
+
 def _trend(runs: Sequence[tuple[str, Run]], link: str) -> Iterator[str | Table]:
-    found = history.trend([run for _, run in runs])
+    found, rest = trend([run for _, run in runs])
     yield "## Trend"
+    yield escape(rest)
     if not found:
-        yield "The same in all runs."
         return
     rows = [
         [

@@ -14,6 +14,9 @@ from conformance.results import Outcome, Run
 LIMIT = 2**20 - 1024
 """GitHub shows no summary of more than a mebibyte."""
 
+MOST_ROWS = 500
+"""How many outcomes are listed."""
+
 
 def render(run: Run, earlier: Sequence[tuple[str, Run]] = (), link: str = "", limit: int = LIMIT) -> str:
     """What is not as declared, what is new against the newest of the earlier runs, the matrix, and the causes."""
@@ -58,7 +61,7 @@ def _failures(run: Run, outcomes: Sequence[Outcome], link: str) -> Table:
         ]
         for outcome in outcomes
     ]
-    return Table(head, rows)
+    return Table(head, rows, MOST_ROWS)
 
 
 def _sources(run: Run, case: str) -> str:
@@ -75,7 +78,7 @@ def _news(name: str, old: Run, run: Run, link: str) -> Iterator[str | Table]:
     changes, gaps = history.gaps(history.changes(old, run), old, run)
     yield from gap_lines(gaps)
     if changes:
-        yield change_rows(changes, link)
+        yield change_rows(changes, link, MOST_ROWS)
     elif not gaps:
         yield "None."
 

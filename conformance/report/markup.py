@@ -66,7 +66,7 @@ class Table:
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
-    most: int = 500
+    most: int = 10_000
 
     def lines(self, room: int) -> list[str]:
         """As many rows as there is room for, in bytes."""

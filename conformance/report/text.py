@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from conformance.history import Change, Finding, Gap, Trend
+from conformance.history import Change, Finding, Gap
 from conformance.report import comparison
 from conformance.report.overview import Cell, Matrix, tally, undeclared
 from conformance.report.words import (
@@ -103,13 +103,14 @@ def gap(found: Gap) -> str:
 MOST_TRENDS = 40
 
 
-def trend(names: Sequence[str], found: Sequence[Trend]) -> str:
+def trend(runs: Sequence[tuple[str, Run]]) -> str:
     """Outcomes through several runs: a column per run, "·" where there is none."""
+    found, told = comparison.trend([run for _, run in runs])
     if not found:
-        return "the same in all runs"
-    rows = [["trend", *map(inline, names)]]
+        return told
+    rows = [["trend", *(inline(name) for name, _ in runs)]]
     for each in found[:MOST_TRENDS]:
         where = ", ".join(map(inline, (each.case, each.adapter, each.phase)))
         rows.append([where, *map(comparison.sign, each.findings)])
     rest = len(found) - MOST_TRENDS
-    return _aligned(rows) + (f"\nand {rest:,} more" if rest > 0 else "")
+    return "\n".join([_aligned(rows), *([f"and {rest:,} more"] if rest > 0 else []), told])

@@ -155,7 +155,9 @@ def warnings(run: Run) -> list[str]:
     if header.partial and not found:
         found.append("This run is partial: it was interrupted, and not every case was measured.")
     if gone := absent(header.shards):
-        found.append(f"{listed(gone)} {'is' if len(gone) == 1 else 'are'} missing: this is not the whole run.")
+        found.append(
+            f"Of the shards, {listed(gone)} {'is' if len(gone) == 1 else 'are'} missing: this is not the whole run."
+        )
     for name, adapter in sorted(header.adapters.items()):
         if "missing" in adapter:
             found.append(f"The adapter {name} is missing: {adapter['missing']}")

@@ -352,7 +352,10 @@ def test_markdown_has_the_matrix_what_is_undeclared_and_the_causes() -> None:
     assert "| operation | keras | torch |" in lines
     assert "| batch_normalization |  | ◆2 |" in lines
     assert "| softmax | ✗1 ⚑1 |  |" in lines
-    assert "| softmax/rows | predict | keras | ✗ deviates | unexplained | +6.6 | y: found deviates |" in lines
+    assert (
+        "| softmax/rows | predict | keras | ✗ deviates | unexplained | +6.6 | y: found deviates | cases/some.yaml |"
+        in lines
+    )
     assert "| dialect | variance_correction=1 | torch | 2 |" in lines
 
 

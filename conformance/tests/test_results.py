@@ -152,7 +152,8 @@ def _sorted(value: Any) -> Any:
 def test_the_file_is_a_header_and_a_line_per_outcome_with_the_fields_in_their_order(tmp_path: Path) -> None:
     lines = written(tmp_path, outcome(), dialect()).read_text().splitlines()
     header, first, second = map(json.loads, lines)
-    assert list(header) == ["schema", "time", "platform", "adapters", "cases", "partial", "repeat", "seed", "shards", "interrupted"]
+    assert list(header)[:5] == ["schema", "time", "platform", "adapters", "cases"]
+    assert list(header)[5:] == ["partial", "repeat", "seed", "shards", "interrupted"]
     assert list(first)[:7] == ["case", "adapter", "phase", "verdict", "dialect", "declared", "as_declared"]
     assert second["tensors"][0]["name"] == "moving_variance"
 

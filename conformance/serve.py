@@ -184,10 +184,9 @@ def _allow(directives: dict[str, list[str]], name: str, source: str) -> None:
     if base is None:
         return  # everything is allowed
     kept = [each for each in base if each.lower() != "'none'"]
-    if source.startswith("'sha256-") and "'unsafe-inline'" in kept and not any("'sha" in each for each in kept):
-        directives[name] = kept  # a hash would forbid what is allowed now
-    else:
-        directives[name] = [*kept, source]
+    by_hash = any(each.startswith("'sha") for each in kept)
+    allowed = source in kept or ("'unsafe-inline'" in kept and not by_hash)  # a hash would forbid what is allowed now
+    directives[name] = kept if allowed else [*kept, source]
 
 
 # --- the server -----------------------------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ def finding(side: Finding | None) -> str:
 
 def _ratios(old: Finding | None, new: Finding | None) -> str:
     shown = [power(side.error_ratio) for side in (old, new) if side]
-    return " -> ".join(each or "none" for each in shown) if any(shown) else ""
+    return " → ".join(each or "none" for each in shown) if any(shown) else ""
 
 
 def trend(runs: Sequence[Run]) -> tuple[list[Trend], str]:

@@ -250,9 +250,10 @@ esac
 def test_what_ci_makes_of_a_run(tmp_path, published, ref):
     (tmp_path / ".ci").mkdir()
     (tmp_path / ".ci" / "report").write_text((ROOT / ".ci" / "report").read_text())
-    for name in ("curl", "python"):
-        (tmp_path / name).write_text(STUB)
-        (tmp_path / name).chmod(0o755)
+    (tmp_path / ".tox" / "measured" / "bin").mkdir(parents=True)
+    for stub in (tmp_path / "curl", tmp_path / ".tox" / "measured" / "bin" / "conformance"):
+        stub.write_text(STUB)
+        stub.chmod(0o755)
     environment = {
         "PATH": f"{tmp_path}:{os.environ['PATH']}",
         "CALLS": str(tmp_path / "calls"),

@@ -348,7 +348,7 @@ def test_ctrl_c_ends_it_with_open_pages(folder: Path, how: int) -> None:
 
 
 def test_a_port_in_use_is_told_with_a_hint(folder: Path) -> None:
-    with served(folder) as server, pytest.raises(UsageError, match="another program uses it.*--port 0"):
+    with served(folder) as server, pytest.raises(UsageError, match=r"another program uses it.*--port 0"):
         Server(Site.of(str(folder)), server.server_port)
 
 

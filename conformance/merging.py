@@ -83,7 +83,7 @@ class _Headers:
                 if "missing" in known:
                     found[name] = origin, adapter
                 elif "missing" not in adapter:
-                    hint = f"to have both as columns, run one as {name}@path/to/python; to see what differs: compare"
+                    hint = f"to see what changed from one to the other: conformance compare {first} {origin}"
                     _hold(f"the adapter {name}", (first, known), (origin, adapter), SAME_ADAPTER, hint)
                     found[name] = first, _with_spellings(known, adapter)
         return {name: adapter for name, (_, adapter) in found.items()}

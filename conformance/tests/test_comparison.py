@@ -181,9 +181,7 @@ def test_a_comment_for_a_pull_request(paths: list[Path]) -> None:
     assert "- torch 1.0 -&gt; 3 (torch)" in lines
     assert "> **Note:** 30 outcomes gone: the new run does not have the adapter keras" in lines
     assert "| worse | relu/a | predict | torch | ✓ conforms | ✗ deviates ⚑ | −0.3 → +6.6 |" in lines
-    assert (
-        "| better | relu/b | predict | torch | ◆ dialect variance_correction=1 | ✓ conforms | −0.6 → −0.3 |" in lines
-    )
+    assert "| better | relu/b | predict | torch | ◆ dialect variance_correction=1 | ✓ conforms | −0.6 → −0.3 |" in lines
     assert lines.index("## Worse") < lines.index("## Better") < lines.index("## Trend")
     assert "| relu/b | predict | torch | ✗ +6.6 ⚑ | ◆ −0.6 | ✓ |" in lines
 

@@ -22,6 +22,7 @@ from typing import IO, Any, NoReturn, Self, TypeAlias
 from conformance.errors import RunFileError, UsageError
 from conformance.records import record_reader
 from conformance.results import SCHEMA_VERSION, Header, KeptOutcome, Outcome, Run, line
+from conformance.sharding import Shard
 
 FILE_NAME = "run.jsonl"
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -256,6 +257,11 @@ def _header(file: Path, number: int, value: Any) -> Header:
     if schema != SCHEMA_VERSION:
         raise RunFileError(f"{file}:{number}: schema: {schema!r}, expected {SCHEMA_VERSION}")
     header: Header = _made(Header, file, number, value)
+    try:
+        for shard in header.shards:
+            Shard.of(shard)
+    except UsageError as error:
+        raise RunFileError(f"{file}:{number}: shards: {error}") from None
     return header
 
 

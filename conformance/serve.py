@@ -14,6 +14,7 @@ import html
 import mimetypes
 import os
 import re
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from conformance.errors import UsageError
@@ -64,7 +65,7 @@ class Site:
 
     def find(self, address: str) -> Path | None:
         """The file or folder behind a path of an address; None for what is hidden, outside or not there."""
-        parts = [part for part in unquote(address).split("/") if part]
+        parts = [part for part in unquote(address, errors="surrogateescape").split("/") if part]
         if any(part.startswith(".") or "\0" in part or "\\" in part for part in parts):
             return None
         try:
@@ -219,8 +220,10 @@ class Server(ThreadingHTTPServer):
         self.closing.set()
         super().server_close()
 
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that went away is no error."""
+        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

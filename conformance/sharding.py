@@ -24,14 +24,14 @@ class Shard:
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """A shard as it is written on the command line; raises `UsageError`."""
+        """A shard as it is written; raises `UsageError`."""
         found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
         if not found:
-            raise UsageError(f"--shard {text!r}, expected two whole numbers as in 2/5: part 2 of 5")
+            raise UsageError(f"{text!r}, expected two whole numbers as in 2/5: part 2 of 5")
         made = cls(int(found[1]), int(found[2]))
         if not 1 <= made.number <= made.count:
             known = f"1/{made.count} to {made.count}/{made.count}" if made.count else "a number of parts of at least 1"
-            raise UsageError(f"--shard {text!r}, expected {known}")
+            raise UsageError(f"{text!r}, expected {known}")
         return made
 
     def __contains__(self, case: str) -> bool:

@@ -37,7 +37,10 @@ COUNT = click.IntRange(min=1)
 def _shard(context: click.Context, parameter: click.Parameter, value: str | None) -> Shard | None:
     from conformance.sharding import Shard
 
-    return None if value is None else Shard.of(value)
+    try:
+        return None if value is None else Shard.of(value)
+    except UsageError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command()

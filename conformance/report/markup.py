@@ -12,6 +12,8 @@ from urllib.parse import quote
 from conformance.report.words import inline
 
 _SPECIAL = re.compile(r"[\\`*\[\]|~#$]|(?<!\w)_|_(?!\w)")
+_MENTION = re.compile(r"(?<!\w)@(?=\w)")
+"""GitHub would notify whom a text from a run file names; a space without width keeps it from that."""
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
@@ -27,7 +29,9 @@ def escape(text: str) -> str:
     >>> escape("a|b <script> `x`")
     'a\\\\|b &lt;script&gt; \\\\`x\\\\`'
     """
-    return text if isinstance(text, Markup) else _SPECIAL.sub(r"\\\g<0>", inline(text).translate(_ENTITIES))
+    if isinstance(text, Markup):
+        return text
+    return _MENTION.sub("@\u200b", _SPECIAL.sub(r"\\\g<0>", inline(text).translate(_ENTITIES)))
 
 
 def linked(text: str, address: str) -> str:

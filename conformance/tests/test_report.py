@@ -371,6 +371,12 @@ def test_markdown_escapes_what_would_be_markup() -> None:
     assert widths == {5}
 
 
+def test_markdown_notifies_nobody() -> None:
+    shown = markdown.render(run(failing(adapter="torch@old", message="@everyone: (@team/all)")))
+    assert "torch@old" in shown
+    assert "@\u200beveryone: (@\u200bteam/all)" in shown
+
+
 def test_markdown_says_how_many_more_there_are() -> None:
     many = run(*(failing(f"softmax/{number}") for number in range(markdown.MOST_ROWS + 3)))
     assert "And 3 more." in markdown.render(many)

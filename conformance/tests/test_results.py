@@ -279,6 +279,7 @@ _UNREADABLE = [
     ('{"schema": 2}\n', "1: the run file has the schema 2, newer than 1"),
     ('{"schema": "one"}\n', "1: schema: 'one', expected 1"),
     ('{"schema": 1}\n', "1: a field is missing: adapters, cases, platform, time"),
+    (_HEADER.replace('"shards": []', '"shards": ["6/5"]'), "1: shards: '6/5', expected 1/5 to 5/5"),
     (_HEADER + "\n" + _OUTCOME[:60], "2: the file is truncated in this line; the run is partial"),
     (_HEADER[:60], "1: the file is truncated in this line"),
     (_HEADER + "\n" + _OUTCOME[:60] + "\n", "2: not JSON"),

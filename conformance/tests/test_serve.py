@@ -222,7 +222,8 @@ def test_head_is_get_without_the_body(folder: Path) -> None:
 def test_nonsense_is_refused_and_the_server_lives_on(folder: Path) -> None:
     with served(folder) as server:
         _raw(server, b"NONSENSE\x00 \xff\r\n\r\n")
-        assert b" 400 " in _raw(server, b"GET / HTTP/x\r\n\r\n")
+        assert _raw(server, b"GET / HTTP/x\r\n\r\n") == b"Bad request version ('HTTP/x')\n"
+        assert b"the page" not in _raw(server, b"GET /\r\n\r\n")
         assert Answer(server, "/").status == 200
 
 

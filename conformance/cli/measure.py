@@ -132,11 +132,11 @@ def run(
         measured = runner.run(journal, progress.tell)
     click.echo(runner.spent(), err=True)
     report.write(measured, page)
-    shared.write_documents(measured, files, link)
     if style == "json":
         _print_run(measured)
     else:
         _tell(measured, target)
+    shared.write_documents(measured, files, link)
     if opened:
         open_page(page.resolve().as_uri())
     context.exit(_exit_code(runner.partial, frameworks["adapters"], measured, bool(unexpected(measured.outcomes))))

@@ -259,6 +259,14 @@ def test_a_run_writes_what_ci_wants(tmp_path, broken):
         assert again.read_bytes() == (tmp_path / name).read_bytes()
 
 
+def test_a_document_that_cannot_be_written_loses_nothing_of_the_run(tmp_path):
+    done = conformance("run", RELU, "--adapter", "numpy", "--output", tmp_path, "--junit", "/proc/nothing/j.xml")
+    assert done.exit_code == 2
+    assert "error: /proc/nothing/j.xml: cannot be written" in done.stderr
+    assert "relu  ✓5" in done.stdout
+    assert runfile.read(tmp_path).outcomes
+
+
 def test_a_report_against_earlier_runs(tmp_path, broken, monkeypatch):
     conformance("run", RELU, "--adapter", "numpy", "--output", tmp_path / "old")
     conformance("run", broken, "--adapter", "numpy", "--output", tmp_path / "new")

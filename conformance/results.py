@@ -258,6 +258,12 @@ def restore(value: Any) -> Any:
     return value
 
 
+def values_of(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as the JSON values of its line: where much is asked of many, quicker than its records."""
+    found: dict[str, Any] = json.loads(outcome.kept.text()) if isinstance(outcome, KeptOutcome) else to_json(outcome)
+    return found
+
+
 _ENCODER = json.JSONEncoder(allow_nan=False)
 
 

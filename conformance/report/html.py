@@ -1,16 +1,22 @@
-"""The page that people read: one file, without scripts and without anything from elsewhere."""
+"""The page that people read: one file, which needs nothing from anywhere and shows its findings without scripts too.
+
+What one reads first, the overview and the page of each operation, is written here.  The rest, the numbers of every
+case, is data that the page's scripts decode when it is asked for: see `data` and ``scripts/``.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
+from conformance.arithmetic.precision import PRECISIONS
 from conformance.operation import Operation, operations
-from conformance.report import words
+from conformance.report import assets, data, words
 from conformance.report.overview import (
     Cause,
     Cell,
@@ -22,20 +28,27 @@ from conformance.report.overview import (
     tally,
     undeclared,
 )
-from conformance.results import Outcome, Run, TensorResult, whole
+from conformance.report.stone import Stone, stone
+from conformance.results import Outcome, Run, values_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
+LIMITS = {name: precision.limit for name, precision in PRECISIONS.items()}
+"""The error ratio up to which a tensor conforms, by format."""
 
-def render(run: Run) -> str:
+
+def render(run: Run, earlier: Sequence[tuple[str, Run]] = ()) -> str:
     """The page of a run."""
-    return "".join(parts(run))
+    return "".join(parts(run, earlier))
 
 
-def parts(run: Run) -> Iterator[str]:
-    """The page of a run, piece by piece, so that it need not be in memory as a whole."""
+def parts(run: Run, earlier: Sequence[tuple[str, Run]] = ()) -> Iterator[str]:
+    """The page of a run, piece by piece, so that it need not be in memory as a whole.
+
+    ``earlier`` are runs to compare it with, and what they are called, the oldest first.
+    """
     seen = Cell(run.outcomes).counts
     stream = (
         _environment()
@@ -45,27 +58,50 @@ def parts(run: Run) -> Iterator[str]:
             tally=tally(run),
             warnings=words.warnings(run),
             undeclared=undeclared(run),
+            most_listed=MOST_LISTED,
             matrix=Matrix.of(run),
-            causes=causes(run),
+            causes=[cause for cause in causes(run) if cause.verdict != "unsupported"],
+            lacking=seen.get("unsupported", 0),
             sections=_sections(run),
+            summary=_block("summary", data.summary(run, LIMITS)),
             verdicts=[verdict for verdict in words.GLYPHS if verdict in seen],
-            limits=_limits(),
+            limits={name: words.power(limit) for name, limit in LIMITS.items()},
+            policy=assets.policy(),
+            style=_trusted(assets.style()),
+            script=_trusted(assets.script()),
         )
     )
     stream.enable_buffering(1000)
     return iter(stream)
 
 
-def anchor(name: str, kind: str = "case") -> str:
-    """The place of a case or an operation on the page: the same in every report, whatever else is in it.
+def anchor(name: str, kind: str = "operation") -> str:
+    """The place of something on the page: the same in every report, whatever else is in it.
 
-    >>> anchor("relu/negative_zero")
-    'case-relu/negative_zero'
+    >>> anchor("relu")
+    'operation-relu'
     """
     slug = re.sub(r"[^A-Za-z0-9_./-]+", "-", name).strip("-")
     if slug != name:
         slug += "-" + hashlib.blake2b(name.encode("utf-8", "backslashreplace"), digest_size=4).hexdigest()
     return f"{kind}-{slug}"
+
+
+def case_address(outcome: Outcome) -> str:
+    """The address of an outcome on the page: the scripts read it, and write the same."""
+    case, adapter, phase = (quote(each, safe="/:") for each in outcome.key)
+    return f"#?case={case}&adapter={adapter}&phase={phase}"
+
+
+def cause_address(cause: Cause) -> str:
+    """The address of the query for a cause."""
+    said = cause.outcomes[0].dialect
+    terms = [f"verdict:{cause.verdict}", *([f'dialect:"{cause.name}"'] if said else [])]
+    return f"#?q={quote(' '.join(terms), safe='/:')}"
+
+
+MOST_LISTED = 200
+"""How many outcomes that are not as declared are listed; the page's query finds the rest."""
 
 
 # --- what the templates are given -----------------------------------------------------------------------------------
@@ -76,14 +112,19 @@ class Case:
     """A case with its outcomes on all adapters."""
 
     name: str
-    about: Mapping[str, Any]
     cell: Cell
-    by_adapter: Mapping[str, Cell]
 
     @property
-    def quiet(self) -> bool:
-        """Whether all adapters agree with the formula."""
-        return disagreement(self.cell.outcomes) == 0
+    def loud(self) -> dict[str, list[str]]:
+        """The adapters that do not simply conform, by the gravest verdict of each."""
+        groups: dict[str, list[Outcome]] = {}
+        for outcome in self.cell.outcomes:
+            groups.setdefault(outcome.adapter, []).append(outcome)
+        found: dict[str, list[str]] = {}
+        for adapter in sorted(groups):
+            if disagreement(groups[adapter]):
+                found.setdefault(Cell(tuple(groups[adapter])).verdict, []).append(adapter)
+        return found
 
 
 @dataclass(frozen=True)
@@ -93,40 +134,49 @@ class Section:
     name: str
     family: str
     operation: Operation | None
-    formula: Markup | None
-    loud: list[Case]
-    quiet: list[Case]
-
-    def seen(self, knob: str, setting: Any) -> int:
-        """How many cases of this run would fail with another setting of a knob."""
-        return sum(f"{knob}={setting}" in case.about.get("sees", ()) for case in (*self.loud, *self.quiet))
+    stone: Stone
+    cases: Sequence[Case]
+    block: Markup = field(repr=False)
+    sees: Mapping[str, int]
+    """How many cases of this run would fail with another setting of a knob, ``variance_correction=1``."""
 
 
-def _sections(run: Run) -> list[Section]:
-    outcomes: dict[str, list[Outcome]] = {}
+def _sections(run: Run) -> Iterator[Section]:
+    groups: dict[tuple[str, str], dict[str, list[Outcome]]] = {}
     for outcome in run.outcomes:
-        outcomes.setdefault(outcome.case, []).append(outcome)
-    groups: dict[tuple[str, str], list[Case]] = {}
-    for name, found in outcomes.items():
-        key = family_of(run, name), operation_of(run, name)
-        groups.setdefault(key, []).append(_case(name, run.header.cases.get(name, {}), found))
-    return [_section(family, name, cases) for (family, name), cases in sorted(groups.items())]
+        key = family_of(run, outcome.case), operation_of(run, outcome.case)
+        groups.setdefault(key, {}).setdefault(outcome.case, []).append(outcome)
+    for (family, name), cases in sorted(groups.items()):
+        yield _section(run, family, name, cases)
 
 
-def _case(name: str, about: Mapping[str, Any], outcomes: list[Outcome]) -> Case:
-    adapters = sorted({outcome.adapter for outcome in outcomes})
-    by_adapter = {
-        adapter: Cell(tuple(outcome for outcome in outcomes if outcome.adapter == adapter)) for adapter in adapters
-    }
-    return Case(name, about, Cell(tuple(each for cell in by_adapter.values() for each in cell.outcomes)), by_adapter)
-
-
-def _section(family: str, name: str, cases: list[Case]) -> Section:
+def _section(run: Run, family: str, name: str, cases: Mapping[str, Sequence[Outcome]]) -> Section:
     operation = operations().get(name)
-    loud = [case for case in cases if not case.quiet]
-    loud.sort(key=lambda case: (not case.cell.undeclared, -disagreement(case.cell.outcomes)))
-    formula = typeset(operation.formula) if operation else None
-    return Section(name, family, operation, formula, loud, [case for case in cases if case.quiet])
+    values = {case: [values_of(outcome) for outcome in found] for case, found in cases.items()}
+    told = stone(run, name, operation, [each for found in values.values() for each in found])
+    about = {"latex": operation.formula, "source": operation.source} if operation else {}
+    sorted_cases = [Case(case, Cell(tuple(found))) for case, found in cases.items()]
+    sorted_cases.sort(key=lambda case: (not case.cell.undeclared, -disagreement(case.cell.outcomes), case.name))
+    sees: dict[str, int] = {}
+    for case in cases:
+        for setting in run.header.cases.get(case, {}).get("sees") or ():
+            sees[setting] = sees.get(setting, 0) + 1
+    details = data.details(run.header.cases, values, ports=told.ports(), **about)
+    return Section(name, family, operation, told, sorted_cases, _block(name, details), sees)
+
+
+def _block(name: str, value: Any) -> Markup:
+    """Data for the scripts of the page."""
+    from markupsafe import Markup
+
+    text = '<script type="application/octet-stream" id="{}">{}</script>'
+    return Markup(text).format(anchor(name, "data"), data.packed(value))
+
+
+def _trusted(text: str) -> Markup:
+    from markupsafe import Markup
+
+    return Markup(text)  # our own files
 
 
 @cache
@@ -139,13 +189,6 @@ def typeset(formula: str) -> Markup:
         return Markup(convert(formula, display="block"))  # our own formula, never a run file's text
     except Exception:  # the library raises what its parser stumbles over
         return Markup("<code>{}</code>").format(formula)
-
-
-def _limits() -> dict[str, str]:
-    """The error ratio up to which a tensor conforms, as a power of ten, by format."""
-    from conformance.arithmetic.precision import PRECISIONS
-
-    return {name: words.power(precision.limit) for name, precision in PRECISIONS.items()}
 
 
 def meanings_of(cause: Cause) -> list[str]:
@@ -172,6 +215,26 @@ def sign(verdict: str) -> Markup:
     return Markup(text).format(verdict, words.GLYPHS[verdict])
 
 
+@cache
+def empty() -> Markup:
+    """A cell of the matrix that no case is about."""
+    from markupsafe import Markup
+
+    return Markup('<td class="empty"><span class="hidden">none</span></td>')
+
+
+def cell(found: Cell | None, operation: str) -> Markup:
+    """A cell of the matrix; its link leads to the operation."""
+    from markupsafe import Markup
+
+    if found is None:
+        return empty()
+    flagged, flag = (" flagged", words.FLAG) if found.undeclared else ("", "")
+    text = '<td class="{0}{1}"><a href="#{2}" title="{0}">{3}<b>{4}</b>{5}</a></td>'
+    place, power = anchor(operation), words.brief_power(found.error_ratio)
+    return Markup(text).format(found.verdict, flagged, place, found.glyph, power, flag)
+
+
 def address(text: str) -> Markup | str:
     """A link, if it leads to the web; a case file may say anything."""
     from markupsafe import Markup
@@ -184,28 +247,7 @@ def breakable(text: str) -> Markup:
     """A long name that may be broken where its words end."""
     from markupsafe import Markup, escape
 
-    return Markup(re.sub(r"([_/\[,])", r"\1<wbr>", str(escape(words.printable(text)))))
-
-
-def numbers(tensor: TensorResult) -> Markup:
-    """The numbers of a tensor as table cells."""
-    from markupsafe import Markup, escape
-
-    shown = (
-        words.inline(tensor.dtype),
-        tensor.step or "–",
-        words.number(tensor.error_ratio),
-        list(tensor.index),
-        words.exact(tensor.expected, tensor.dtype),
-        words.exact(tensor.actual, tensor.dtype),
-        words.number(tensor.tolerance),
-        words.number(tensor.max_abs),
-        words.number(tensor.max_rel),
-        words.number(tensor.max_ulp),
-        words.number(tensor.drift),
-    )
-    cells = str(escape("\t".join(map(str, shown)))).replace("\t", "</td><td>")
-    return Markup(f"<td>{cells}</td>")
+    return Markup(re.sub(r"([_/\[,=])", r"\1<wbr>", str(escape(words.printable(text)))))
 
 
 @cache
@@ -214,7 +256,7 @@ def _environment() -> Environment:
     from jinja2.ext import Extension
 
     class Unindented(Extension):
-        """Takes the indentation out of the templates: a page repeats them ten thousand times."""
+        """Takes the indentation out of the templates: a page repeats them many times."""
 
         def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
             return re.sub(r"(?m)^[ \t]+", "", source)
@@ -230,22 +272,20 @@ def _environment() -> Environment:
         auto_reload=False,
         finalize=lambda value: words.printable(value) if type(value) is str else value,
     )
-    environment.globals.update(glyphs=words.GLYPHS, meanings=words.MEANINGS, flag=words.FLAG)
+    environment.globals.update(glyphs=words.GLYPHS, meanings=words.MEANINGS, flag=words.FLAG, cell=cell)
     environment.filters.update(
         address=address,
         anchor=anchor,
         breakable=breakable,
+        case_address=case_address,
+        cause_address=cause_address,
         computed=words.computed,
-        declaration=words.declaration,
-        dialect=words.dialect_name,
         literal=words.literal,
         meanings_of=meanings_of,
-        number=words.number,
-        numbers=numbers,
         plural=words.plural,
         power=words.power,
-        reproduction=words.reproduction,
         sign=sign,
-        whole=whole,
+        typeset=typeset,
+        versions=words.versions,
     )
     return environment

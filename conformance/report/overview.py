@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from conformance.report.words import FLAG, GLYPHS, computed, plural
+from conformance.report.words import FLAG, GLYPHS, QUIET, computed, plural
 from conformance.results import Outcome, Run
 
-_BY_WEIGHT = {
+WEIGHT = {
     verdict: weight
     for weight, verdict in enumerate(
         ("unsupported", "conforms", "imprecise", "dialect", "deviates", "unstable", "error", "crash", "timeout")
@@ -62,7 +62,7 @@ class Cell:
     def counts(self) -> dict[str, int]:
         """How many outcomes there are of each verdict, the gravest first."""
         found = Counter(outcome.verdict for outcome in self.outcomes)
-        return {verdict: found[verdict] for verdict in sorted(found, key=_BY_WEIGHT.__getitem__, reverse=True)}
+        return {verdict: found[verdict] for verdict in sorted(found, key=WEIGHT.__getitem__, reverse=True)}
 
     @property
     def signs(self) -> str:
@@ -79,7 +79,7 @@ class Cell:
 
 def _gravity(outcome: Outcome) -> tuple[bool, int, float]:
     ratio = outcome.error_ratio
-    return not outcome.as_declared, _BY_WEIGHT[outcome.verdict], -1.0 if ratio is None else ratio
+    return not outcome.as_declared, WEIGHT[outcome.verdict], -1.0 if ratio is None else ratio
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,10 @@ class Cause:
     def cases(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(outcome.case for outcome in self.outcomes))
 
+    @cached_property
+    def operations(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(case.partition("/")[0] for case in self.cases))
+
     @property
     def summary(self) -> str:
         """``variance_correction=1: torch, 14 cases``."""
@@ -155,7 +159,7 @@ def causes(run: Run) -> list[Cause]:
         if outcome.verdict != "conforms":
             groups.setdefault((outcome.verdict, _reason(outcome)), []).append(outcome)
     found = [Cause(verdict, name, tuple(outcomes)) for (verdict, name), outcomes in groups.items()]
-    return sorted(found, key=lambda cause: (-_BY_WEIGHT[cause.verdict], -len(cause.cases), cause.name))
+    return sorted(found, key=lambda cause: (-WEIGHT[cause.verdict], -len(cause.cases), cause.name))
 
 
 def _reason(outcome: Outcome) -> str:
@@ -182,5 +186,4 @@ def tally(run: Run) -> str:
 
 def disagreement(outcomes: Iterable[Outcome]) -> int:
     """How many adapters deviate from the formula in a case, or are not as declared."""
-    quiet = ("conforms", "unsupported")
-    return len({each.adapter for each in outcomes if each.verdict not in quiet or not each.as_declared})
+    return len({each.adapter for each in outcomes if each.verdict not in QUIET or not each.as_declared})

@@ -21,6 +21,9 @@ GLYPHS = {
     "crash": "†",
     "timeout": "…",
 }
+QUIET = ("conforms", "unsupported")
+"""The verdicts that say nothing against a framework."""
+
 FLAG = "⚑"
 """Stands beside whatever is not as declared."""
 
@@ -106,6 +109,19 @@ def power(ratio: float | None) -> str:
     return f"{round(math.log10(ratio), 1) or 0:+.1f}".replace("-", "−")
 
 
+def brief_power(ratio: float | None) -> str:
+    """An error ratio as a power of ten, in four characters: for a cell among many.
+
+    >>> brief_power(2000.0), brief_power(2e15), brief_power(0.0)
+    ('+3.3', '+15', '=')
+    """
+    if ratio == 0:
+        return "="
+    if ratio and math.isfinite(ratio) and abs(math.log10(abs(ratio))) >= 9.95:
+        return f"{math.log10(ratio):+.0f}".replace("-", "−")
+    return power(ratio)
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """A number to some significant digits."""
     return "" if value is None else f"{value:.{digits}g}"
@@ -135,6 +151,11 @@ def reproduction(outcome: Outcome) -> str:
     """The command that writes a script with the same numbers."""
     mode = f" --mode {outcome.mode}" if outcome.mode else ""
     return f"conformance repro {shlex.quote(outcome.case)} --adapter {shlex.quote(outcome.adapter)}{mode}"
+
+
+def versions(adapter: Mapping[str, Any]) -> str:
+    """The versions of an adapter's distributions: ``keras 3.15.1, tensorflow 2.21.0``."""
+    return inline(", ".join(f"{name} {version}" for name, version in sorted((adapter.get("versions") or {}).items())))
 
 
 def warnings(run: Run) -> list[str]:

@@ -88,7 +88,7 @@ def summary(run: Run, limits: Mapping[str, float]) -> dict[str, Any]:
         "adapters": list(columns["adapter"].values),
         "versions": {name: words.versions(each) for name, each in run.header.adapters.items()},
         "phases": list(columns["phase"].values),
-        "operations": [{"name": name, "family": family} for name, family in families.items()],
+        "operations": [{"name": name, "family": family, "block": words.anchor(name, "data")} for name, family in families.items()],
         "cases": cases,
         "operationOf": [operations[operation_of(run, case)] for case in cases],
         "dialects": list(columns["dialect"].values),

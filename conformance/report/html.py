@@ -6,7 +6,6 @@ case, is data that the page's scripts decode when it is asked for: see `data` an
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -73,18 +72,6 @@ def parts(run: Run, earlier: Sequence[tuple[str, Run]] = ()) -> Iterator[str]:
     )
     stream.enable_buffering(1000)
     return iter(stream)
-
-
-def anchor(name: str, kind: str = "operation") -> str:
-    """The place of something on the page: the same in every report, whatever else is in it.
-
-    >>> anchor("relu")
-    'operation-relu'
-    """
-    slug = re.sub(r"[^A-Za-z0-9_./-]+", "-", name).strip("-")
-    if slug != name:
-        slug += "-" + hashlib.blake2b(name.encode("utf-8", "backslashreplace"), digest_size=4).hexdigest()
-    return f"{kind}-{slug}"
 
 
 def case_address(outcome: Outcome) -> str:
@@ -170,7 +157,7 @@ def _block(name: str, value: Any) -> Markup:
     from markupsafe import Markup
 
     text = '<script type="application/octet-stream" id="{}">{}</script>'
-    return Markup(text).format(anchor(name, "data"), data.packed(value))
+    return Markup(text).format(words.anchor(name, "data"), data.packed(value))
 
 
 def _trusted(text: str) -> Markup:
@@ -231,7 +218,7 @@ def cell(found: Cell | None, operation: str) -> Markup:
         return empty()
     flagged, flag = (" flagged", words.FLAG) if found.undeclared else ("", "")
     text = '<td class="{0}{1}"><a href="#{2}" title="{0}">{3}<b>{4}</b>{5}</a></td>'
-    place, power = anchor(operation), words.brief_power(found.error_ratio)
+    place, power = words.anchor(operation), words.brief_power(found.leading.error_ratio)
     return Markup(text).format(found.verdict, flagged, place, found.glyph, power, flag)
 
 
@@ -275,7 +262,7 @@ def _environment() -> Environment:
     environment.globals.update(glyphs=words.GLYPHS, meanings=words.MEANINGS, flag=words.FLAG, cell=cell)
     environment.filters.update(
         address=address,
-        anchor=anchor,
+        anchor=words.anchor,
         breakable=breakable,
         case_address=case_address,
         cause_address=cause_address,

@@ -54,11 +54,6 @@ class Cell:
         return sum(not outcome.as_declared for outcome in self.outcomes)
 
     @cached_property
-    def error_ratio(self) -> float | None:
-        """The worst error ratio; None if nothing was measured."""
-        return max((each.error_ratio for each in self.outcomes if each.error_ratio is not None), default=None)
-
-    @cached_property
     def counts(self) -> dict[str, int]:
         """How many outcomes there are of each verdict, the gravest first."""
         found = Counter(outcome.verdict for outcome in self.outcomes)

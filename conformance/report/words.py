@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 import shlex
@@ -56,6 +57,18 @@ def printable(text: str) -> str:
 def inline(text: str) -> str:
     """Printable text on one line."""
     return " ".join(printable(text).split())
+
+
+def anchor(name: str, kind: str = "operation") -> str:
+    """The place of something on the page: the same in every report, whatever else is in it.
+
+    >>> anchor("relu")
+    'operation-relu'
+    """
+    slug = re.sub(r"[^A-Za-z0-9_./-]+", "-", name).strip("-")
+    if slug != name:
+        slug += "-" + hashlib.blake2b(name.encode("utf-8", "backslashreplace"), digest_size=4).hexdigest()
+    return f"{kind}-{slug}"
 
 
 def plural(count: int, noun: str) -> str:

@@ -12,7 +12,7 @@ export function caseView(run, details, name, state) {
   const about = details.cases[name];
   const indices = run.outcomesOf(run.caseIndex.get(name));
   const selected = chosen(run, indices, state);
-  const operation = run.operations[run.operationOf[run.caseIndex.get(name)]].name;
+  const operation = run.operation(run.caseIndex.get(name)).name;
   return [
     h("p", { class: "path" }, h("a", { href: write({ q: state.q, sort: state.sort }) }, "Overview"), " › ",
       h("a", { href: write({ operation, q: state.q }) }, operation)),

@@ -2,14 +2,13 @@
 
 const decoded = new Map();
 
-/** What the block of that name holds; null if there is none. */
-export function block(name) {
-  if (!decoded.has(name)) decoded.set(name, decode(document.getElementById(`data-${name}`)));
-  return decoded.get(name);
+/** What the block of that id holds. */
+export function block(id) {
+  if (!decoded.has(id)) decoded.set(id, decode(document.getElementById(id)));
+  return decoded.get(id);
 }
 
 async function decode(element) {
-  if (!element) return null;
   const text = element.textContent.trim();
   const bytes = Uint8Array.fromBase64?.(text) ?? Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
@@ -37,6 +36,11 @@ export class Run {
       dialect: this.dialects.map((text) => text.toLowerCase()),
       message: this.messages.map((text) => text.toLowerCase()),
     };
+  }
+
+  /** The operation of a case. */
+  operation(caseIndex) {
+    return this.operations[this.operationOf[caseIndex]];
   }
 
   verdict(index) {

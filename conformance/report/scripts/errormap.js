@@ -58,14 +58,14 @@ function slice({ name, shape, errors }, limit, chosen, { row, column }) {
   const columns = column < 0 ? 1 : shape[column];
   const dense = columns > MOST_WITH_NUMBERS;
   const lines = [...Array(rows).keys()].map((y) => h("tr", null,
-    h("th", { scope: "row" }, row < 0 ? "" : y),
+    row >= 0 && h("th", { scope: "row" }, y),
     [...Array(columns).keys()].map((x) => {
       const index = chosen.map((each, axis) => (axis === row ? y : axis === column ? x : each));
       return cell(index, errors[index.reduce((sum, each, axis) => sum + each * strides[axis], 0)], limit, dense);
     })));
   return h("table", { class: dense ? "map dense" : "map" },
     h("caption", { class: "hidden" }, `Signed errors of ${name} in units of the bound`),
-    h("thead", null, h("tr", null, h("td"), [...Array(columns).keys()].map((x) => h("th", { scope: "col" }, column < 0 ? "" : x)))),
+    column >= 0 && h("thead", null, h("tr", null, row >= 0 && h("td"), [...Array(columns).keys()].map((x) => h("th", { scope: "col" }, x)))),
     h("tbody", null, lines));
 }
 

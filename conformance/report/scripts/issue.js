@@ -11,7 +11,7 @@ export function issueText(run, details, name, index, tensors, source) {
   const operation = name.split("/")[0];
   const worst = tensors.find((each) => each.verdict !== "conforms") ?? tensors[0];
   return [
-    `## ${operation}: ${adapter} ${dialect && verdict !== "conforms" ? `computes ${dialect}` : `: ${verdict}`} in ${phases[outcomes.phase[index]]}`,
+    `## ${operation}: ${adapter} ${verdict === "dialect" ? `computes ${dialect}` : verdict} in ${phases[outcomes.phase[index]]}`,
     `Versions: ${run.versions[adapter] ?? "unknown"}`,
     `The published formula (${details.source ?? "source unknown"}):`,
     fenced(details.latex ?? "", "math"),

@@ -76,12 +76,13 @@ const VIEWS = {
   },
 
   async operation({ run, selected }, { operation, sort }) {
-    completeOperation(run, sectionOf(operation), await block(operation), selected, sort);
+    const details = await block(run.operations.find((each) => each.name === operation).block);
+    completeOperation(run, sectionOf(operation), details, selected, sort);
   },
 
   async case(page, state) {
     const { run } = page;
-    const details = await block(run.operations[run.operationOf[run.caseIndex.get(state.case)]].name);
+    const details = await block(run.operation(run.caseIndex.get(state.case)).block);
     const focused = document.activeElement?.closest("#case a")?.getAttribute("href");
     $("case").replaceChildren(neighbours(page, state), ...caseView(run, details, state.case, state).flat().filter(Boolean));
     if (focused) $("case").querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
@@ -221,6 +222,6 @@ function savedTheme() {
 
 document.documentElement.classList.add("live");
 showTheme(savedTheme());
-const page = new Page(new Run(await block("summary")));
+const page = new Page(new Run(await block("data-summary")));
 listen(page);
 await page.show();

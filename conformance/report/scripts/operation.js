@@ -6,7 +6,7 @@ import { caseList, entries } from "./overview.js";
 /** Fill in what needs the data: the section itself is written by Python. */
 export function completeOperation(run, section, details, selected, sort) {
   section.querySelector(".port")?.replaceChildren(...portView(details.ports ?? {}));
-  const inside = selected.filter((index) => run.operations[run.operationOf[run.outcomes.case[index]]].name === section.dataset.operation);
+  const inside = selected.filter((index) => run.operation(run.outcomes.case[index]).name === section.dataset.operation);
   section.querySelector(".cases-of")?.replaceChildren(...(inside.length ? caseList(run, entries(run, inside, sort)) : [h("p", { class: "aside" }, "The query leaves none of its cases.")]));
 }
 

@@ -18,12 +18,12 @@ export const SORTS = {
 export class Matrix {
   constructor(run, table) {
     this.run = run;
-    this.rows = [...table.querySelectorAll("tr[data-operation]")].map((row) => ({
+    this.rows = [...(table?.querySelectorAll("tr[data-operation]") ?? [])].map((row) => ({
       row,
       cells: [...row.querySelectorAll("td")],
       shown: [],
     }));
-    this.bodies = [...table.tBodies];
+    this.bodies = [...(table?.tBodies ?? [])];
     this.place = new Map(this.rows.map(({ row }, index) => [row.dataset.operation, index]));
   }
 
@@ -34,7 +34,7 @@ export class Matrix {
     const width = run.phases.length;
     const leading = this.rows.map(() => []);
     for (const index of indices) {
-      const row = leading[this.place.get(run.operations[run.operationOf[cases[index]]].name)];
+      const row = leading[this.place.get(run.operation(cases[index]).name)];
       const column = adapter[index] * width + phase[index];
       const known = row[column];
       if (known === undefined || run.graver(index, known)) row[column] = index;

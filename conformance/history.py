@@ -1,87 +1,25 @@
-"""Several runs together: the shards of one run merged, or an old run compared with a new one."""
+"""Several runs of the same, one after another: what changed between two, and the trend of many.
+
+To merge runs of different adapters or cases is another thing: see `conformance.merging`.
+"""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal, TypeAlias, get_args
 
-from conformance.errors import RunFileError
-from conformance.results import SCHEMA_VERSION, SEVERITY, Header, Outcome, Run, to_json
+from conformance.merging import merge
+from conformance.results import SEVERITY, Header, Outcome, Run
+
+__all__ = ["Change", "Finding", "Gap", "Trend", "changes", "gaps", "merge", "trend", "versions", "worse_count"]
 
 WOBBLE = 10.0
 """Error ratios of one verdict that differ by less than this factor are the same finding."""
 
-
-# --- merging --------------------------------------------------------------------------------------------------------
-
-
-def merge(runs: Sequence[Run], names: Sequence[str] = ()) -> Run:
-    """Runs of different cases or adapters as one; raises `RunFileError` if they do not belong together.
-
-    ``names`` are what the runs are called in messages, their files say.
-    """
-    if not runs:
-        raise RunFileError("there is no run to merge")
-    names = names or [f"run {number}" for number in range(1, len(runs) + 1)]
-    outcomes: dict[tuple[str, str, str], tuple[Outcome, str]] = {}
-    for run, name in zip(runs, names, strict=True):
-        for outcome in run.outcomes:
-            known, origin = outcomes.setdefault(outcome.key, (outcome, name))
-            if known is not outcome and known != outcome:
-                where = f"{outcome.case}, {outcome.adapter}, {outcome.phase}"
-                verdicts = f"{known.verdict} in {origin}, {outcome.verdict} in {name}"
-                raise RunFileError(f"these runs do not belong together: {where} has two outcomes: {verdicts}")
-    header = _merged_headers([run.header for run in runs], names)
-    return Run(header, tuple(outcome for outcome, _ in outcomes.values()))
-
-
-def _merged_headers(headers: Sequence[Header], names: Sequence[str]) -> Header:
-    adapters: dict[str, tuple[dict[str, Any], str]] = {}
-    cases: dict[str, tuple[dict[str, Any], str]] = {}
-    for header, origin in zip(headers, names, strict=True):
-        for name, adapter in header.adapters.items():
-            known, first = adapters.setdefault(name, (adapter, origin))
-            if "missing" in known:
-                adapters[name] = (adapter, origin)
-            elif "missing" not in adapter:
-                _same(f"the adapter {name}", known, adapter, ("versions", "device", "precisions"), first, origin)
-        for name, case in header.cases.items():
-            known, first = cases.setdefault(name, (case, origin))
-            _same(f"the case {name}", known, case, ("yaml",), first, origin)
-    platforms = [header.platform for header in headers]
-    return Header(
-        schema=SCHEMA_VERSION,
-        time=min(filter(None, (header.time for header in headers)), default=""),
-        platform={
-            key: ", ".join(dict.fromkeys(each[key] for each in platforms if key in each))
-            for key in dict.fromkeys(key for each in platforms for key in each)
-        },
-        adapters={name: adapter for name, (adapter, _) in adapters.items()},
-        cases={name: case for name, (case, _) in cases.items()},
-        partial=any(header.partial for header in headers),
-        repeat=min(header.repeat for header in headers),  # what was not repeated is not known to be stable
-    )
-
-
-def _same(
-    what: str, one: Mapping[str, Any], other: Mapping[str, Any], keys: Sequence[str], first: str, second: str
-) -> None:
-    for key in keys:
-        old, new = to_json(one.get(key)), to_json(other.get(key))
-        if old != new:
-            shown = f": {_brief(old)} in {first}, {_brief(new)} in {second}"
-            raise RunFileError(f"these runs do not belong together: {what} has different {key}{shown}")
-
-
-def _brief(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-# --- comparing ------------------------------------------------------------------------------------------------------
 
 Kind: TypeAlias = Literal["worse", "gone", "changed", "new", "better"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -155,3 +93,124 @@ def _close(old: Finding, new: Finding) -> bool:
         return False
     low, high = sorted((one, other))
     return math.isfinite(high) and high <= WOBBLE * low
+
+
+# --- what follows from another set of adapters or cases -------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Outcomes that are new or gone for one reason, which is told once instead of outcome by outcome."""
+
+    kind: Literal["gone", "new"]
+    count: int
+    reason: str
+
+
+def gaps(found: Iterable[Change], old: Run, new: Run) -> tuple[list[Change], list[Gap]]:
+    """Apart from each other: the changes that are findings, and those that follow from what was run.
+
+    What is new and not as declared is a finding all the same.
+    """
+    sides = {"gone": _Side(new, old, "new"), "new": _Side(old, new, "old")}
+    rest: list[Change] = []
+    counts: Counter[tuple[Literal["gone", "new"], str]] = Counter()
+    for change in found:
+        telling = change.kind == "new" and change.new is not None and not change.new.as_declared
+        reason = None if telling or change.kind not in ("gone", "new") else sides[change.kind].lacks(change)
+        if reason is None:
+            rest.append(change)
+        else:
+            counts["gone" if change.kind == "gone" else "new", reason] += 1
+    return rest, [Gap(kind, count, reason) for (kind, reason), count in counts.items()]
+
+
+class _Side:
+    """The run that lacks outcomes which another one has."""
+
+    def __init__(self, run: Run, other: Run, name: str) -> None:
+        self._name, self._header = name, run.header
+        self._adapters = {each.adapter for each in run.outcomes}
+        self._cases = {each.case for each in run.outcomes}
+        lacking = {each.case for each in other.outcomes} - self._cases
+        self._told = f"the {name} run does not have {_counted(lacking)}"
+
+    def lacks(self, change: Change) -> str | None:
+        """Why it has no such outcome, if that is no finding of its own."""
+        if change.adapter not in self._adapters:
+            why = self._header.adapters.get(change.adapter, {}).get("missing")
+            return f"the {self._name} run does not have the adapter {change.adapter}" + (f": {why}" if why else "")
+        if change.case not in self._cases:
+            return self._told
+        return f"the {self._name} run is partial" if self._header.partial else None
+
+
+def _counted(cases: set[str]) -> str:
+    shown = sorted(cases)[:3]
+    named = ", ".join(shown) + (" ..." if len(cases) > 3 else "")
+    return f"{len(cases):,} case{'' if len(cases) == 1 else 's'} ({named})"
+
+
+def versions(old: Header, new: Header) -> list[tuple[str, str, str, str]]:
+    """The versions that differ: adapter, distribution, the old version and the new one, "" where there is none."""
+    found = []
+    for adapter in sorted({*old.adapters, *new.adapters}):
+        before, after = (header.adapters.get(adapter, {}).get("versions", {}) for header in (old, new))
+        for name in sorted({*before, *after}):
+            pair = str(before.get(name, "")), str(after.get(name, ""))
+            if pair[0] != pair[1]:
+                found.append((adapter, name, *pair))
+    return found
+
+
+# --- many runs ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Trend:
+    """One outcome through several runs, the oldest first; None is a gap: that run has no such outcome."""
+
+    case: str
+    adapter: str
+    phase: str
+    findings: tuple[Finding | None, ...]
+
+    @property
+    def kind(self) -> Kind | None:
+        """What the newest run changed, against the last one before it that has this outcome."""
+        *earlier, newest = self.findings
+        known = [each for each in earlier if each is not None]
+        if newest is None:
+            return "gone" if earlier and earlier[-1] is not None else None
+        return _kind(known[-1] if known else None, newest)
+
+    @property
+    def gappy(self) -> bool:
+        """Whether it is the same in all runs that have it."""
+        known = [each for each in self.findings if each is not None]
+        return not any(_kind(one, other) for one, other in pairwise(known))
+
+    @property
+    def changed(self) -> bool:
+        """Whether it is not the same in all runs."""
+        first = self.findings[0]
+        against_first = any(
+            (each is None) != (first is None) or (each and _kind(first, each)) for each in self.findings
+        )
+        return against_first or any(one and other and _kind(one, other) for one, other in pairwise(self.findings))
+
+
+def trend(runs: Sequence[Run]) -> list[Trend]:
+    """The outcomes that are not the same in all runs, those first which the newest run made worst."""
+    found: dict[tuple[str, str, str], list[Finding | None]] = {}
+    for number, run in enumerate(runs):
+        for outcome in run.outcomes:
+            found.setdefault(outcome.key, [None] * len(runs))[number] = Finding.of(outcome)
+    made = [Trend(*key, tuple(findings)) for key, findings in found.items()]
+    return sorted(filter(lambda each: each.changed, made), key=_weight)
+
+
+def _weight(each: Trend) -> tuple[int, int, str, str, str]:
+    kind, newest = each.kind, each.findings[-1]
+    gravity = -SEVERITY[newest.verdict] if newest else 0
+    return KINDS.index(kind) if kind else len(KINDS), gravity, each.case, each.adapter, each.phase

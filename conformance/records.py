@@ -56,7 +56,7 @@ def _reader(hint: Any) -> Reader:
     if origin is UnionType:
         return _optional(_reader(next(each for each in arguments if each is not NoneType)))
     if origin is tuple:
-        return _items(_reader(arguments[0]))
+        return _numbers if arguments[0] is float else _items(_reader(arguments[0]))
     if origin is dict:
         return _mapping(_reader(arguments[1]))
     return _SCALARS[hint]
@@ -72,6 +72,14 @@ def _items(reader: Reader) -> Reader:
         return tuple(map(reader, value))
 
     return read_items
+
+
+def _numbers(value: Any) -> tuple[float, ...]:
+    """Numbers, of which there are many: one by one only where some are not finite, or none at all."""
+    if isinstance(value, list) and {float, int}.issuperset(map(type, value)):
+        return tuple(value)
+    made: tuple[float, ...] = _items(_float)(value)
+    return made
 
 
 def _mapping(reader: Reader) -> Reader:

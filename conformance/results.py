@@ -183,9 +183,10 @@ class Header:
 
     ``adapters`` maps a name to its ``versions``, ``device``, ``precisions``, ``mode``, ``switches`` (what was pinned
     because results may depend on it) and ``spellings`` (how it writes each operation), or to why it is ``missing``;
-    ``cases`` maps a case to its ``file``, ``operation``, ``family``, ``description`` and ``yaml``, to a ``digest`` of its file, and to the settings of knobs
-    that it ``sees``: these formulas would fail it.  Each case was run ``repeat`` times, its random inputs drawn with
-    ``seed`` added to their own seeds.  ``shards`` are the parts of a run that was split, as ``2/5``.
+    ``cases`` maps a case to its ``file``, ``operation``, ``family``, ``description`` and ``yaml``, to a ``digest`` of
+    its file, and to the settings of knobs that it ``sees``: these formulas would fail it.  Each case was run
+    ``repeat`` times, its random inputs drawn with ``seed`` added to their own seeds.  ``shards`` are the parts of a run
+    that was split, as ``2/5``; of several runs merged, ``interrupted`` names those that are partial.
     """
 
     schema: int
@@ -197,6 +198,7 @@ class Header:
     repeat: int = 1
     seed: int = 0
     shards: tuple[str, ...] = ()
+    interrupted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

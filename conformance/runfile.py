@@ -22,6 +22,7 @@ from typing import IO, Any, NoReturn, Self, TypeAlias
 from conformance.errors import RunFileError, UsageError
 from conformance.records import record_reader
 from conformance.results import SCHEMA_VERSION, Header, KeptOutcome, Outcome, Run, line
+from conformance.sharding import Shard
 
 FILE_NAME = "run.jsonl"
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -172,11 +173,15 @@ class _Line:
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
+def located(path: PathLike) -> Path:
+    """The run file that is meant: a folder stands for the one in it."""
+    file = Path(path)
+    return file / FILE_NAME if file.is_dir() else file
+
+
 def read(path: PathLike) -> Run:
     """Read a run file, or the one in a folder; raises `RunFileError` with file, line and reason."""
-    file = Path(path)
-    if file.is_dir():
-        file /= FILE_NAME
+    file = located(path)
     try:
         content = _Content(file, file.open("rb"))
     except FileNotFoundError:
@@ -252,6 +257,11 @@ def _header(file: Path, number: int, value: Any) -> Header:
     if schema != SCHEMA_VERSION:
         raise RunFileError(f"{file}:{number}: schema: {schema!r}, expected {SCHEMA_VERSION}")
     header: Header = _made(Header, file, number, value)
+    try:
+        for shard in header.shards:
+            Shard.of(shard)
+    except UsageError as error:
+        raise RunFileError(f"{file}:{number}: shards: {error}") from None
     return header
 
 

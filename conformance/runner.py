@@ -32,7 +32,7 @@ class Runner:
     """A run under way.
 
     ``mode``, ``repeat`` and the other options are those of `Asked`; ``jobs`` is how many adapters work at once; random
-    inputs are drawn with ``seed`` added to their own seeds.
+    inputs are drawn with ``seed`` added to their own seeds; ``shards`` says of which part of a run these cases are.
     """
 
     def __init__(
@@ -43,11 +43,13 @@ class Runner:
         jobs: int = 0,
         repeat: int = 1,
         seed: int = 0,
+        shards: tuple[str, ...] = (),
         **options: Any,
     ) -> None:
         self.cases = [case.reseeded(seed) for case in cases if not case.observed]
         self.adapters = [Asked(name, repeat=repeat, **options) for name in adapters]
         self.partial = False
+        self._shards = shards
         self._repeat, self._seed, self._jobs = repeat, seed, jobs or len(os.sched_getaffinity(0))
         self._digests = {file: _digest(file) for file in dict.fromkeys(case.file for case in self.cases)}
         self._earlier: Header | None = None
@@ -90,7 +92,7 @@ class Runner:
         if not self.partial:
             for future in futures:
                 future.result()  # a fault of the harness surfaces here
-            if all(asked.missing for asked in self.adapters) and not journal.kept:
+            if self.adapters and all(asked.missing for asked in self.adapters) and not journal.kept:
                 journal.discard()
                 reasons = [f"{asked.name}: missing: {asked.missing}" for asked in self.adapters]
                 raise UsageError("\n".join([*reasons, "no adapter could be started"]))
@@ -117,7 +119,9 @@ class Runner:
             {adapter for _, adapter, _ in journal.kept if adapter not in asked}
             | {name for name, _, _ in journal.kept if name not in cases and self._stands(earlier.cases.get(name, {}))}
         )
-        if lacking:
+        if earlier.shards != self._shards and journal.kept:
+            told = f"--shard {', '.join(earlier.shards)}" if earlier.shards else "all cases, without --shard"
+        elif lacking:
             told = f"{', '.join(lacking[:3])}{' ...' if len(lacking) > 3 else ''}"
         elif earlier.repeat != self._repeat and journal.kept:
             told = f"--repeat {earlier.repeat}"
@@ -184,6 +188,7 @@ class Runner:
             partial=self.partial,
             repeat=self._repeat,
             seed=self._seed,
+            shards=self._shards,
         )
 
     def _describe(self, asked: Asked) -> dict[str, Any]:

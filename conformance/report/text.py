@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from conformance.history import Change, Finding
+from conformance.history import Change, Finding, Gap
+from conformance.report import comparison
 from conformance.report.overview import Cell, Matrix, tally, undeclared
 from conformance.report.words import (
     FLAG,
@@ -19,7 +20,7 @@ from conformance.report.words import (
     printable,
     reproduction,
 )
-from conformance.results import Outcome, Run, TensorResult, whole
+from conformance.results import Header, Outcome, Run, TensorResult, whole
 
 
 def matrix(run: Run) -> str:
@@ -87,3 +88,29 @@ def _finding(side: Finding) -> str:
     formula = inline(computed(side.verdict, side.dialect)) if side.dialect else ""
     details = [part for part in (formula, power(side.error_ratio)) if part]
     return side.verdict + (f" ({'; '.join(details)})" if details else "") + ("" if side.as_declared else f" {FLAG}")
+
+
+def versions(old: Header, new: Header) -> list[str]:
+    """The versions that differ, a line each."""
+    return [f"version: {inline(line)}" for line in comparison.version_lines(old, new)]
+
+
+def gap(found: Gap) -> str:
+    """What follows from another set of adapters or cases, on one line."""
+    return inline(comparison.gap_line(found))
+
+
+MOST_TRENDS = 40
+
+
+def trend(runs: Sequence[tuple[str, Run]]) -> str:
+    """Outcomes through several runs: a column per run, "·" where there is none."""
+    found, told = comparison.trend([run for _, run in runs])
+    if not found:
+        return told
+    rows = [["trend", *(inline(name) for name, _ in runs)]]
+    for each in found[:MOST_TRENDS]:
+        where = ", ".join(map(inline, (each.case, each.adapter, each.phase)))
+        rows.append([where, *map(comparison.sign, each.findings)])
+    rest = len(found) - MOST_TRENDS
+    return "\n".join([_aligned(rows), *([f"and {rest:,} more"] if rest > 0 else []), told])

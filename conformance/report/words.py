@@ -6,10 +6,11 @@ import hashlib
 import math
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from conformance.results import Outcome, Run
+from conformance.sharding import absent
 
 GLYPHS = {
     "conforms": "✓",
@@ -171,10 +172,42 @@ def versions(adapter: Mapping[str, Any]) -> str:
     return inline(", ".join(f"{name} {version}" for name, version in sorted((adapter.get("versions") or {}).items())))
 
 
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Names in a sentence, with a count of those that are too many.
+
+    >>> listed(["2/5", "4/5"]), listed("abcdefg")
+    ('2/5 and 4/5', 'a, b, c, d, e and 2 more')
+    """
+    shown = [*names] if len(names) <= most else [*names[:most], f"{len(names) - most:,} more"]
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
+
+
 def warnings(run: Run) -> list[str]:
     """What is not in this run."""
-    found = ["This run is partial: it was interrupted, and not every case was measured."] if run.header.partial else []
-    for name, adapter in sorted(run.header.adapters.items()):
+    header = run.header
+    found = [f"The run {name} is partial: not every case was measured." for name in header.interrupted]
+    if header.partial and not found:
+        found.append("This run is partial: it was interrupted, and not every case was measured.")
+    if gone := absent(header.shards):
+        found.append(
+            f"Of the shards, {listed(gone)} {'is' if len(gone) == 1 else 'are'} missing: this is not the whole run."
+        )
+    for name, adapter in sorted(header.adapters.items()):
         if "missing" in adapter:
             found.append(f"The adapter {name} is missing: {adapter['missing']}")
-    return found
+    return found + _lacking(run)
+
+
+def _lacking(run: Run) -> list[str]:
+    """Which adapters do not have all the cases that others have."""
+    cases: dict[str, set[str]] = {}
+    for outcome in run.outcomes:
+        cases.setdefault(outcome.adapter, set()).add(outcome.case)
+    there = (name for name, adapter in run.header.adapters.items() if "missing" not in adapter)
+    counts = {name: len(cases.get(name, ())) for name in sorted({*cases, *there})}
+    total = len(set().union(*cases.values()))
+    return [
+        f"The adapter {name} has outcomes for {count:,} of {plural(total, 'case')}."
+        for name, count in counts.items()
+        if count < total
+    ]

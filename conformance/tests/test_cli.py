@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import webbrowser
 from pathlib import Path
 
 import pytest
@@ -99,6 +101,13 @@ def test_two_runs_give_the_same_lines(tmp_path):
         (["repro", "relu/kink", "--adapter", "numpyy", "--cases", RELU], "did you mean 'numpy'?"),
         (["report", "nothing.jsonl", "-o", "x.html"], "nothing.jsonl"),
         (["report", "nothing.jsonl"], "name at least one of"),
+        (["report", "nothing.jsonl", "-o", "nothing.jsonl"], "nothing.jsonl would be written over nothing.jsonl"),
+        (["report", "x.jsonl", "-o", "page", "--badge", "page"], "page would be written over page"),
+        (["report", "x.jsonl", "--against", "old.jsonl", "--jsonl", "old.jsonl"], "would be written over old.jsonl"),
+        (["report", "x.jsonl", "--markdown", "m", "--link", "javascript:x"], "expected the page's address"),
+        (["report", "x.jsonl", "--markdown", "m", "--link", "https://x.org/a b"], "expected the page's address"),
+        (["run", RELU, "--junit", "reports/run.jsonl"], "reports/run.jsonl would be written over"),
+        (["run", RELU, "--open", "--format", "json"], "--open is for people, --format json for programs"),
         (["compare", "one.jsonl", "two.jsonl"], "one.jsonl"),
         (["runn"], "did you mean 'run'?"),
         (["list", "formulas"], "formulas"),
@@ -232,6 +241,60 @@ def test_report_and_compare(tmp_path, broken):
     worse = conformance("compare", tmp_path / "old", tmp_path / "new", "--format", "json")
     assert worse.exit_code == 1
     assert json.loads(worse.stdout)["changes"][0]["kind"] == "worse"
+
+
+def test_a_run_writes_what_ci_wants(tmp_path, broken):
+    names = {"--junit": "j.xml", "--markdown": "m.md", "--badge": "b.json"}
+    options = [each for option, name in names.items() for each in (option, tmp_path / name)]
+    arguments = ["run", broken, "--adapter", "numpy", "--output", tmp_path / "out", "--link", "https://x.org/"]
+    done = conformance(*arguments, *options, "--format", "json")
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)["outcomes"]  # and nothing else
+    assert f"wrote {tmp_path / 'j.xml'}" in done.stderr
+    assert json.loads((tmp_path / "b.json").read_text())["color"] == "red"
+    assert "https://x.org/#?case=relu%2Fkink&adapter=numpy&phase=predict" in (tmp_path / "m.md").read_text()
+    for option, name in names.items():
+        again = tmp_path / f"again-{name}"
+        assert conformance("report", tmp_path / "out", option, again, "--link", "https://x.org/").exit_code == 0
+        assert again.read_bytes() == (tmp_path / name).read_bytes()
+
+
+def test_a_report_against_earlier_runs(tmp_path, broken, monkeypatch):
+    conformance("run", RELU, "--adapter", "numpy", "--output", tmp_path / "old")
+    conformance("run", broken, "--adapter", "numpy", "--output", tmp_path / "new")
+    seen = []
+    monkeypatch.setattr(
+        "conformance.report.html.parts", lambda run, earlier: seen.append([name for name, _ in earlier]) or ["page"]
+    )
+    older, old, new = tmp_path / "old" / "run.jsonl", tmp_path / "old", tmp_path / "new"
+    arguments = ["report", new, "--against", older, "--against", old, "-o", tmp_path / "p.html"]
+    assert conformance(*arguments, "--markdown", tmp_path / "m.md").exit_code == 0
+    assert seen == [[str(older), str(old)]]
+    assert "| worse | relu/kink | predict | numpy | ✓ conforms |" in (tmp_path / "m.md").read_text()
+
+
+@pytest.mark.parametrize("found", [True, False, OSError])
+def test_a_run_opens_its_page(tmp_path, monkeypatch, found):
+    opened = []
+
+    def browser(address):
+        opened.append(address)
+        if found is OSError:
+            raise webbrowser.Error("could not locate runnable browser")
+        return found
+
+    monkeypatch.setattr("webbrowser.open", browser)
+    done = conformance("run", RELU, "-k", "kink", "--adapter", "numpy", "--output", tmp_path, "--open")
+    assert done.exit_code == 0
+    assert opened == [(tmp_path / "index.html").as_uri()]
+    assert ("no browser was found here" in done.stderr) == (found is not True)
+
+
+def test_the_help_comes_at_once():
+    program = ["-X", "importtime", "-c", "from conformance.cli import main; main()", "--help"]
+    done = subprocess.run([sys.executable, *program], capture_output=True, text=True, check=True)
+    loaded = set(re.findall(r"\| +([\w.]+)$", done.stderr, re.MULTILINE))
+    assert loaded & {"numpy", "scipy", "yaml", "jinja2", "http.server", "webbrowser", "conformance.results"} == set()
 
 
 def test_schema_is_a_schema():

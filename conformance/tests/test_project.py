@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import doctest
+import os
 import re
 import shlex
 import subprocess
@@ -196,6 +197,11 @@ def test_every_tox_environment_that_is_named_exists():
     assert len(named) > 4
 
 
+def steps(workflow):
+    for job in yaml.load(workflow.read_text(), yaml.BaseLoader)["jobs"].values():
+        yield from job["steps"]
+
+
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda each: each.name)
 def test_a_workflow_runs_nothing_but_tox(workflow):
     document = yaml.load(workflow.read_text(), yaml.BaseLoader)
@@ -203,9 +209,70 @@ def test_a_workflow_runs_nothing_but_tox(workflow):
     for job in document["jobs"].values():
         environments = {each["environment"] for each in job.get("strategy", {}).get("matrix", {}).get("include", [])}
         assert environments <= tox_environments()
-        for step in job["steps"]:
-            assert re.fullmatch(r"[\w/-]+@v\d+", step.get("uses", "a/b@v1"))
-            assert step.get("run", "python -m tox").startswith(("python -m tox", "python -m pip install tox"))
+    for step in steps(workflow):
+        assert re.fullmatch(r"[\w/-]+@v\d+", step.get("uses", "a/b@v1"))
+        allowed = ("python -m tox", "python -m pip install tox", ".ci/report", 'echo "$NUMBER"')
+        assert workflow.name == "comment.yml" or step.get("run", ".ci/report").startswith(allowed)
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda each: each.name)
+def test_no_text_from_elsewhere_becomes_a_command(workflow):
+    inserted = {found for step in steps(workflow) for found in re.findall(r"\$\{\{.*?\}\}", step.get("run", ""))}
+    assert inserted <= {"${{ matrix.environment }}"}
+
+
+def test_the_workflow_that_comments_runs_nothing_of_the_pull_request():
+    document = yaml.load((ROOT / ".github" / "workflows" / "comment.yml").read_text(), yaml.BaseLoader)
+    assert document["permissions"] == {}
+    assert document["jobs"]["comment"]["permissions"] == {"actions": "read", "pull-requests": "write"}
+    used = [step["uses"].partition("@")[0] for step in document["jobs"]["comment"]["steps"] if "uses" in step]
+    assert used == ["actions/download-artifact"]
+
+
+def test_every_workflow_is_held_against_the_schema():
+    text = (ROOT / "tox.ini").read_text()
+    assert all(f".github/workflows/{each.name}" in text for each in WORKFLOWS)
+
+
+STUB = """#!/bin/sh
+echo "$(basename "$0") $*" >> "$CALLS"
+for each; do last=$each; done
+case "$0 $*" in
+  *curl*) [ -n "$PUBLISHED" ] && echo "$PUBLISHED" > published/run.jsonl ;;
+  *"--format markdown") echo worse; exit 1 ;;
+  *"compare published/run.jsonl published/run.jsonl") [ "$PUBLISHED" = readable ] ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("published", ["", "readable", "garbage"])
+@pytest.mark.parametrize("ref", ["refs/heads/main", "refs/pull/7/merge"])
+def test_what_ci_makes_of_a_run(tmp_path, published, ref):
+    (tmp_path / ".ci").mkdir()
+    (tmp_path / ".ci" / "report").write_text((ROOT / ".ci" / "report").read_text())
+    (tmp_path / ".tox" / "measured" / "bin").mkdir(parents=True)
+    for stub in (tmp_path / "curl", tmp_path / ".tox" / "measured" / "bin" / "conformance"):
+        stub.write_text(STUB)
+        stub.chmod(0o755)
+    environment = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "CALLS": str(tmp_path / "calls"),
+        "PUBLISHED": published,
+        "GITHUB_STEP_SUMMARY": "summary.md",
+        "GITHUB_REPOSITORY_OWNER": "who",
+        "GITHUB_REPOSITORY": "who/what",
+        "GITHUB_REF": ref,
+    }
+    done = subprocess.run(["bash", ".ci/report"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    calls = (tmp_path / "calls").read_text()
+    assert "https://who.github.io/what/run.jsonl" in calls
+    assert ("--against published/run.jsonl" in calls) == (published == "readable")
+    assert ("--link https://who.github.io/what/" in calls) == (ref == "refs/heads/main")
+    comment = (tmp_path / "comment" / "comment.md").read_text()
+    assert comment == (
+        "worse\n" if published == "readable" else "No run is published yet: there is nothing to compare with.\n"
+    )
 
 
 def test_the_measured_versions_stand_once():

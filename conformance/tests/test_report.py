@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import shutil
 import subprocess
@@ -21,7 +22,8 @@ from conformance import report, runfile
 from conformance.errors import RunFileError
 from conformance.history import changes
 from conformance.operation import operations
-from conformance.report import html, junit, markdown, overview, text, words
+from conformance.report import badge, html, junit, markdown, overview, text, words
+from conformance.report.markup import source_address
 from conformance.results import VERDICTS, Outcome, Run
 from conformance.tests.test_results import dialect, failing, outcome, run, tensor
 
@@ -352,7 +354,10 @@ def test_markdown_has_the_matrix_what_is_undeclared_and_the_causes() -> None:
     assert "| operation | keras | torch |" in lines
     assert "| batch_normalization |  | ◆2 |" in lines
     assert "| softmax | ✗1 ⚑1 |  |" in lines
-    assert "| softmax/rows | predict | keras | ✗ deviates | unexplained | +6.6 | y: found deviates |" in lines
+    assert (
+        "| softmax/rows | predict | keras | ✗ deviates | unexplained | +6.6 | y: found deviates | cases/some.yaml |"
+        in lines
+    )
     assert "| dialect | variance_correction=1 | torch | 2 |" in lines
 
 
@@ -366,6 +371,12 @@ def test_markdown_escapes_what_would_be_markup() -> None:
     assert widths == {5}
 
 
+def test_markdown_notifies_nobody() -> None:
+    shown = markdown.render(run(failing(adapter="torch@old", message="@everyone: (@team/all)")))
+    assert "torch@old" in shown
+    assert "@\u200beveryone: (@\u200bteam/all)" in shown
+
+
 def test_markdown_says_how_many_more_there_are() -> None:
     many = run(*(failing(f"softmax/{number}") for number in range(markdown.MOST_ROWS + 3)))
     assert "And 3 more." in markdown.render(many)
@@ -377,6 +388,69 @@ def test_markdown_of_nothing() -> None:
         "",
         "> **Note:** This run is partial: it was interrupted, and not every case was measured.",
     ]
+
+
+def test_markdown_links_to_the_page_the_source_and_who_published_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run(failing("softmax/rows[axis=1] (x)|"))
+    about = {**made.header.cases[made.outcomes[0].case], "references": ["https://arxiv.org/abs/1", "javascript:x"]}
+    made = replace(made, header=replace(made.header, cases={made.outcomes[0].case: about}))
+    for name in ("SERVER_URL", "REPOSITORY", "SHA"):
+        monkeypatch.delenv(f"GITHUB_{name}", raising=False)
+    shown = markdown.render(made, link="https://example.org/page.html")
+    fragment = "case=softmax%2Frows%5Baxis%3D1%5D%20%28x%29%7C&adapter=torch&phase=predict"
+    assert f"(https://example.org/page.html#?{fragment})" in shown
+    assert "| cases/some.yaml [https://arxiv.org/abs/1](https://arxiv.org/abs/1) javascript:x |" in shown
+    for name, value in (("SERVER_URL", "https://github.com"), ("REPOSITORY", "who/what"), ("SHA", "abc")):
+        monkeypatch.setenv(f"GITHUB_{name}", value)
+    assert "[cases/some.yaml](https://github.com/who/what/blob/abc/cases/some.yaml)" in markdown.render(made)
+
+
+@pytest.mark.parametrize("file", ["/etc/passwd", "../outside.yaml", ""])
+def test_a_file_outside_of_the_repository_has_no_link(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SERVER_URL", "REPOSITORY", "SHA"):
+        monkeypatch.setenv(f"GITHUB_{name}", "https://x")
+    assert source_address(file) == ""
+
+
+def test_markdown_is_never_too_long_for_github() -> None:
+    many = run(*(failing(f"softmax/{'x' * 3000}{number}") for number in range(markdown.MOST_ROWS)))
+    shown = markdown.render(many)
+    assert len(shown.encode()) <= markdown.LIMIT < 2**20
+    assert re.search(r"And \d+ more\.", shown)
+    assert markdown.render(many, limit=0) == ""
+
+
+def test_a_jobs_summary_is_appended_to_and_any_other_file_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary, other = tmp_path / "summary", tmp_path / "other"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    for path in (summary, other):
+        path.write_text("what another command has told\n")
+        report.write(mixed(), path, "markdown")
+        report.write(mixed(), path, "markdown")
+    assert summary.read_text().startswith("what another command has told\n# Conformance")
+    assert summary.read_text().count("# Conformance\n") == 2
+    assert other.read_text() == markdown.render(mixed())
+    summary.write_text("x" * 2**20)
+    report.write(mixed(), summary, "markdown")
+    assert summary.stat().st_size == 2**20
+
+
+@pytest.mark.parametrize(
+    ("made", "message", "color"),
+    [
+        (run(*(outcome(f"relu/{number}") for number in range(1200))), "1,200 as declared", "brightgreen"),
+        (run(outcome(), dialect(), failing()), "1 not as declared", "red"),
+        (run(), "nothing measured", "lightgrey"),
+        (run(outcome(), partial=True), "1 as declared, partial", "yellow"),
+        (run(outcome(), shards=("1/2",)), "1 as declared, partial", "yellow"),
+        (run(failing(), partial=True), "1 not as declared, partial", "red"),
+    ],
+)
+def test_the_badge(made: Run, message: str, color: str) -> None:
+    shown = json.loads(badge.render(made))
+    assert shown == {"schemaVersion": 1, "label": "conformance", "message": message, "color": color}
 
 
 def test_the_matrix_for_the_terminal() -> None:
@@ -465,14 +539,14 @@ def test_what_was_computed_in_words(verdict: str, setting: dict[str, Any] | None
 # --- files and figures ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", ["html", "junit", "markdown"])
+@pytest.mark.parametrize("form", ["html", "junit", "markdown", "badge"])
 def test_a_report_is_written_whole(tmp_path: Path, form: Any) -> None:
     report.write(hostile(), tmp_path / "new" / "report", form)
     assert (tmp_path / "new" / "report").read_text(encoding="utf-8").endswith("\n")
     assert len(list((tmp_path / "new").iterdir())) == 1
 
 
-@pytest.mark.parametrize("form", [html, junit, markdown])
+@pytest.mark.parametrize("form", [html, junit, markdown, badge])
 def test_a_run_file_gives_the_report_that_the_run_gave(tmp_path: Path, form: Any) -> None:
     knobs = {"variance_correction": 1, "epsilon": "outside"}
     adapters = {name: {"versions": {"b": "1", "a": "2"}, "precisions": ["float32"]} for name in ("torch", "keras")}

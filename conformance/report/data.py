@@ -11,7 +11,7 @@ import base64
 import json
 import math
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from conformance.report import words
@@ -88,7 +88,9 @@ def summary(run: Run, limits: Mapping[str, float]) -> dict[str, Any]:
         "adapters": list(columns["adapter"].values),
         "versions": {name: words.versions(each) for name, each in run.header.adapters.items()},
         "phases": list(columns["phase"].values),
-        "operations": [{"name": name, "family": family, "block": words.anchor(name, "data")} for name, family in families.items()],
+        "operations": [
+            {"name": name, "family": family, "block": words.anchor(name, "data")} for name, family in families.items()
+        ],
         "cases": cases,
         "operationOf": [operations[operation_of(run, case)] for case in cases],
         "dialects": list(columns["dialect"].values),
@@ -142,7 +144,9 @@ def _outcome(held: Values, lines: _Shared, declarations: _Shared) -> dict[str, A
         "mode": held.get("mode"),
         "tensors": [_tensor(each) for each in held.get("tensors", ())],
         "declared": [declarations.place(_declared(each)) for each in held.get("declared", ())],
-        "rivals": [[words.dialect_name(each.get("dialect")), each.get("error_ratio")] for each in held.get("rivals", ())],
+        "rivals": [
+            [words.dialect_name(each.get("dialect")), each.get("error_ratio")] for each in held.get("rivals", ())
+        ],
         "parameters": held.get("parameters"),
         "defaults": held.get("defaults"),
         "learned": held.get("learned"),
@@ -174,7 +178,10 @@ def _tensor(tensor: Values) -> list[Any]:
         ],
         "expected": _short(tensor["expected"], 9 if plain else exact),
         "actual": _short(tensor["actual"], 9 if plain else exact),
-        **{name: _short(tensor.get(name), digits) for name in ("error_ratio", "max_abs", "max_rel", "max_ulp", "drift", "tolerance")},
+        **{
+            name: _short(tensor.get(name), digits)
+            for name in ("error_ratio", "max_abs", "max_rel", "max_ulp", "drift", "tolerance")
+        },
     }
     return [shown.get(name) for name in TENSOR]
 
@@ -196,5 +203,3 @@ def _printable(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {words.printable(str(key)): _printable(each) for key, each in value.items()}
     return value
-
-

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.operation import Operation
-from conformance.report.words import dialect_name, literal
 from conformance.report.data import Values
+from conformance.report.words import dialect_name, literal
 from conformance.results import Run
 from conformance.rosetta import conversion, converted
 

@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from conformance.results import Outcome, Run
 from conformance.sharding import absent
@@ -170,6 +171,17 @@ def reproduction(outcome: Outcome) -> str:
 def versions(adapter: Mapping[str, Any]) -> str:
     """The versions of an adapter's distributions: ``keras 3.15.1, tensorflow 2.21.0``."""
     return inline(", ".join(f"{name} {version}" for name, version in sorted((adapter.get("versions") or {}).items())))
+
+
+def case_address(case: str, adapter: str, phase: str) -> str:
+    """The address of an outcome on the page, which the page's scripts read, and write alike.
+
+    >>> case_address("adam/steps[momentum=0.5]", "torch", "train")
+    '#?case=adam/steps%5Bmomentum%3D0.5%5D&adapter=torch&phase=train'
+    """
+    parts = {"case": case, "adapter": adapter, "phase": phase}
+    quoted = (f"{name}={quote(text, safe='/:', errors='backslashreplace')}" for name, text in parts.items())
+    return f"#?{'&'.join(quoted)}"
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:

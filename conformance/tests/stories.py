@@ -103,7 +103,14 @@ def story() -> Run:
         outcome("relu/lacking", "keras", verdict="unsupported", dialect=None, message="no counterpart", tensors=()),
         outcome("relu/lacking", "torch"),
         outcome(
-            "adam/steps", "keras", "train", verdict="crash", dialect=None, as_declared=False, message="signal 11", tensors=()
+            "adam/steps",
+            "keras",
+            "train",
+            verdict="crash",
+            dialect=None,
+            as_declared=False,
+            message="signal 11",
+            tensors=(),
         ),
         trained("torch", case="adam/steps", dialect=LATE, declared=(), tensors=(tensor("kernel", step=2),), curves=()),
     )

@@ -74,7 +74,9 @@ def visit(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
     complaints: list[str] = []
     contexts = []
 
-    def opened(hash: str = "", page_address: str = address, width: int = 1280, height: int = 900, **options: Any) -> Any:
+    def opened(
+        hash: str = "", page_address: str = address, width: int = 1280, height: int = 900, **options: Any
+    ) -> Any:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         page = context.new_page()
@@ -351,9 +353,14 @@ def test_one_can_walk_through_the_page_with_the_tab_key(visit: Callable[..., Any
 # --- a case ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_case_tells_what_was_computed_and_apart_from_that_whether_it_is_as_declared(visit: Callable[..., Any]) -> None:
+def test_a_case_tells_what_was_computed_and_apart_from_that_whether_it_is_as_declared(
+    visit: Callable[..., Any],
+) -> None:
     page = visit(CASE)
-    rows = [[" ".join(cell.split()) for cell in row.locator("th, td").all_inner_texts()] for row in page.locator(".outcomes tbody tr").all()]
+    rows = [
+        [" ".join(cell.split()) for cell in row.locator("th, td").all_inner_texts()]
+        for row in page.locator(".outcomes tbody tr").all()
+    ]
     assert [row[:5] for row in rows] == [
         ["torch", "predict", "✗ deviates unexplained", "⚑ no", "+1.1"],
         ["keras", "predict", "✓ conforms the published formula", "yes", "−0.3"],
@@ -393,7 +400,10 @@ def test_what_rounding_explains_looks_other_than_what_it_does_not(visit: Callabl
     page = visit(CASE)
     kinds = {text: page.locator(".map td", has_text=text).first.get_attribute("class") for text in ("−12", "−4")}
     assert kinds == {"−12": "below", "−4": "within"}  # float32 conforms up to 4
-    colours = {page.locator(f".map td.{kind}").first.evaluate("each => getComputedStyle(each).backgroundColor") for kind in ("below", "within")}
+    colours = {
+        page.locator(f".map td.{kind}").first.evaluate("each => getComputedStyle(each).backgroundColor")
+        for kind in ("below", "within")
+    }
     assert len(colours) == 2
 
 
@@ -407,7 +417,9 @@ def test_the_worst_elements_stand_with_index_expected_actual_difference_and_boun
     assert CUBE.notes[0] in page.locator(".tensor").inner_text()
 
 
-def test_a_large_map_is_dense_and_still_tells_its_numbers(visit: Callable[..., Any], file: Callable[[Run], str]) -> None:
+def test_a_large_map_is_dense_and_still_tells_its_numbers(
+    visit: Callable[..., Any], file: Callable[[Run], str]
+) -> None:
     wide = replace(CUBE, shape=(2, 50), errors=tuple(float(each) for each in range(100)), index=(1, 49), elements=())
     page = visit("#?case=softmax/wide", file(run(outcome("softmax/wide", tensors=(wide,)))))
     assert page.locator(".map.dense td").count() == 101  # and the corner of the heads
@@ -477,7 +489,9 @@ def test_porting_is_told_both_ways(visit: Callable[..., Any]) -> None:
     assert "eps becomes epsilon." in said
     assert "epsilon=1e-05 must be given: the default for epsilon is 1e-05 here, 0.001 there." in said
     assert "The moving_variance: running_var is moving_variance." in said
-    assert any(each.startswith("The numbers differ in running_var: torch computes variance_correction=1") for each in said)
+    assert any(
+        each.startswith("The numbers differ in running_var: torch computes variance_correction=1") for each in said
+    )
 
 
 # --- hostile and empty runs -----------------------------------------------------------------------------------------

@@ -48,6 +48,7 @@ def _merged_headers(headers: Sequence[Header], names: Sequence[str]) -> Header:
                 adapters[name] = (adapter, origin)
             elif "missing" not in adapter:
                 _same(f"the adapter {name}", known, adapter, ("versions", "device", "precisions"), first, origin)
+                adapters[name] = (_with_spellings(known, adapter), first)
         for name, case in header.cases.items():
             known, first = cases.setdefault(name, (case, origin))
             _same(f"the case {name}", known, case, ("yaml",), first, origin)
@@ -64,6 +65,12 @@ def _merged_headers(headers: Sequence[Header], names: Sequence[str]) -> Header:
         partial=any(header.partial for header in headers),
         repeat=min(header.repeat for header in headers),  # what was not repeated is not known to be stable
     )
+
+
+def _with_spellings(known: dict[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of an adapter, with what another part of the run knows of how it writes operations."""
+    spellings = {**other.get("spellings", {}), **known.get("spellings", {})}
+    return {**known, "spellings": spellings} if spellings else known
 
 
 def _same(

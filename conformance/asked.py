@@ -21,7 +21,6 @@ from conformance.stability import Answered, changes
 from conformance.task import task_of
 from conformance.timing import Spent, judging
 
-
 PATIENCE = 10.0
 """Seconds for what is told beside the numbers: a script, or all spellings."""
 SILENT = ("conforms", "unsupported")

@@ -71,7 +71,7 @@ def spellings(
 
 def _bases(cases: Sequence[Case], precision: str, mode: str) -> Iterator[Task]:
     """Tasks with different parameters, those first that leave most to the framework; the example is the last."""
-    known = set()
+    known: set[str] = set()
     for case in sorted(cases, key=lambda each: -len(each.defaults)):
         parameters = repr(sorted(case.parameters.items()))
         if parameters not in known and len(known) < MOST_BASES:
@@ -92,6 +92,12 @@ def _outline(case: Case) -> Case:
     if predict:
         predict = replace(predict, inputs=empty(predict.inputs))
     return replace(case, tensors=empty(case.tensors), train=train, predict=predict)
+
+
+def _ranks(case: Case) -> dict[str, int]:
+    """How many axes each input has: a list of strides or axes suits only inputs of that kind."""
+    inputs = case.train.inputs[0] if case.train else case.predict.inputs if case.predict else {}
+    return {name: len(each.shape) for name, each in inputs.items()}
 
 
 @dataclass(frozen=True)
@@ -146,7 +152,10 @@ class _Probe:
         elif parameter.kind is float and type(start) in (int, float) and math.isfinite(start):
             values.append(start / 2 or 0.5)
         values += parameter.choices
-        values += [case.parameters[name] for case in self.cases if name in case.parameters]
+        ranks = {name: each.ndim for name, each in self.task.inputs.items()}
+        values += [case.parameters[name] for case in self.cases if name in case.parameters and _ranks(case) == ranks]
+        if parameter.per_step:
+            values = [each for each in values if not isinstance(each, (list, tuple))]
         other: list[Any] = []
         for value in values:
             if not (given and equal(value, start)) and not any(equal(value, each) for each in other):
@@ -162,7 +171,7 @@ class _Probe:
             if any(not equal(view.get(key), base.get(key)) for view in views)
         ]
         if not changed and any(each.call != self.written.call for _, each in seen):
-            changed = ["call"]
+            changed, base, *views = _presence(self.written, *(each for _, each in seen))
         pairs = [(value, view) for (value, _), view in zip(seen, views, strict=True)]
         if name in self.task.parameters:
             pairs.insert(0, (self.task.parameters[name], base))
@@ -197,6 +206,15 @@ def _view(written: Written) -> dict[str, Any]:
 
 def _called(written: Written) -> str:
     return written.call.partition("(")[0]
+
+
+def _presence(*written: Written) -> tuple[list[str], *tuple[dict[str, Any], ...]]:
+    """The tensors that are passed or not, where no argument tells; the whole calls, if it is not even that."""
+    names = list(dict.fromkeys(name for each in written for name in each.tensors))
+    changed = [name for name in names if len({each.tensors.get(name) for each in written}) > 1]
+    if changed:
+        return changed, *({name: each.tensors.get(name) for name in changed} for each in written)
+    return ["call"], *({"call": each.call} for each in written)
 
 
 def _theirs(view: Mapping[str, Any], changed: Sequence[str]) -> Any:
@@ -235,6 +253,8 @@ CONVERSIONS: Mapping[str, Callable[[float], float]] = {
 def conversion(values: Sequence[Sequence[Any]]) -> str:
     """What becomes of our values in a framework: nothing, a conversion that has a name, or the pairs.
 
+    Only real numbers are converted: among whole ones, -1 and 0 have meanings of their own.
+
     >>> conversion([[0.5, 0.5], [[1, 2], (1, 2)]])
     ''
     >>> conversion([[0.99, 0.01], [0.75, 0.25]]), conversion([[2.0, 0.5], [1, 1]])
@@ -244,11 +264,11 @@ def conversion(values: Sequence[Sequence[Any]]) -> str:
     """
     if all(equal(ours, theirs) for ours, theirs in values):
         return ""
-    for name, convert in CONVERSIONS.items():
-        if all(_is_number(each) for pair in values for each in pair) and all(
-            math.isclose(convert(ours), theirs, rel_tol=1e-9, abs_tol=1e-12) for ours, theirs in values
-        ):
-            return name
+    numbers = [each for pair in values for each in pair]
+    if all(map(_is_number, numbers)) and any(isinstance(each, float) for each in numbers):
+        for name, convert in CONVERSIONS.items():
+            if all(math.isclose(convert(ours), theirs, rel_tol=1e-9, abs_tol=1e-12) for ours, theirs in values):
+                return name
     return ", ".join(f"{_shown(ours)} → {_shown(theirs)}" for ours, theirs in values)
 
 

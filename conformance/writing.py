@@ -51,7 +51,7 @@ def written(spelled: Any, inputs: Mapping[str, str], tensors: Sequence[str], opt
         calls = [text(each, given, weights) for each in (spelled.call, training)]
         first = len(given)
     else:
-        calls, first = [each.text() for each in (spelled.call, training)], 1 if optimizer else 0
+        calls, first = [each.text() for each in (spelled.call, training)], 0
     moved = {name: Name(name, spelled.layout_of(name)) for name in inputs}
     return Written(
         calls[0],

@@ -243,7 +243,8 @@ def _called(graph: Graph, name: str) -> str:
         if name in inputs:
             domain = each.arguments.get("domain", "")
             known = onnx.defs.get_schema(operator, OPSETS[domain], domain).inputs
-            return str(known[min(inputs.index(name), len(known) - 1)].name)
+            place = known[min(inputs.index(name), len(known) - 1)]
+            return name if place.option.name == "Variadic" else str(place.name)  # one of many has no name
     return name
 
 

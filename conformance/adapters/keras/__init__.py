@@ -105,7 +105,7 @@ class Keras(base.OnBackend):
     spellings = spellings
 
     def spelled(self, task: Task) -> Spelling:
-        return super().spelled(task) if task.kind == "optimizer" else _spelled(task)  # type: ignore[no-any-return]
+        return super().spelled(task) if task.kind == "optimizer" else _spelled(task)
 
     def open(self, task: Task) -> Session:
         base.begin(task, self.backend)

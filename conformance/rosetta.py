@@ -171,12 +171,12 @@ class _Probe:
             if any(not equal(view.get(key), base.get(key)) for view in views)
         ]
         if not changed and any(each.call != self.written.call for _, each in seen):
-            changed, base, *views = _presence(self.written, *(each for _, each in seen))
+            changed, (base, *views) = _presence([self.written, *(each for _, each in seen)])
         pairs = [(value, view) for (value, _), view in zip(seen, views, strict=True)]
         if name in self.task.parameters:
             pairs.insert(0, (self.task.parameters[name], base))
         argument, values = ", ".join(changed), [[ours, _theirs(view, changed)] for ours, view in pairs]
-        place = _place(values)
+        place = _place(values) if len(changed) == 1 else None
         if place is not None:
             argument, values = f"{argument}[{place}]", [[ours, theirs[place]] for ours, theirs in values]
         return {"argument": argument, "values": values if changed else []}
@@ -208,13 +208,13 @@ def _called(written: Written) -> str:
     return written.call.partition("(")[0]
 
 
-def _presence(*written: Written) -> tuple[list[str], *tuple[dict[str, Any], ...]]:
+def _presence(written: Sequence[Written]) -> tuple[list[str], list[dict[str, Any]]]:
     """The tensors that are passed or not, where no argument tells; the whole calls, if it is not even that."""
     names = list(dict.fromkeys(name for each in written for name in each.tensors))
     changed = [name for name in names if len({each.tensors.get(name) for each in written}) > 1]
     if changed:
-        return changed, *({name: each.tensors.get(name) for name in changed} for each in written)
-    return ["call"], *({"call": each.call} for each in written)
+        return changed, [{name: each.tensors.get(name) for name in changed} for each in written]
+    return ["call"], [{"call": each.call} for each in written]
 
 
 def _theirs(view: Mapping[str, Any], changed: Sequence[str]) -> Any:

@@ -383,7 +383,8 @@ def expectation_faults(case: Case, phase: str, replays: Sequence[Replay], explai
             if name in shown and name not in explained:
                 reference: Bounded = replay.reference(step, {}, coarsest.unit)[name]
                 asked: Bounded = replay.as_asked().reference(step, {}, coarsest.unit)[name]
-                rounded = np.abs(reference.value - asked.value)
+                with np.errstate(invalid="ignore"):  # two infinities
+                    rounded = np.abs(reference.value - asked.value)
                 allowed = printed.margin + 2 * coarsest.limit * scale_of(reference, coarsest) + rounded
                 faults += _beside(f"{name} ({replay.task.precision})", shown[name], printed, allowed)
     return faults

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ class OwnRun:
     prediction: Trace | None
     courses: Mapping[str, np.ndarray[Any, Any]]
 
-    @property
+    @cached_property
     def nbytes(self) -> int:
         """How much memory it takes."""
         arrays = [*self.last.values(), *(self.prediction or {}).values(), *self.courses.values()]

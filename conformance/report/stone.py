@@ -14,7 +14,7 @@ from conformance.operation import Operation
 from conformance.report.data import Values
 from conformance.report.words import dialect_name, literal
 from conformance.results import Run
-from conformance.rosetta import conversion, converted
+from conformance.rosetta import CONVERSIONS, conversion
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Argument:
 
     def value(self, ours: Any) -> str:
         """What the argument is where our parameter is this."""
-        return literal(converted(self.conversion, ours))
+        convert = CONVERSIONS.get(self.conversion)
+        return literal(convert(ours) if convert and isinstance(ours, float) else ours)
 
 
 @dataclass(frozen=True)
@@ -108,9 +109,9 @@ class Stone:
         for dialect in self.spoken:
             here, there = (bool({*dialect.adapters} & {*each.adapters}) for each in (one, other))
             if here != there:
-                who, whom = (one, other) if here else (other, one)
+                who, others = (one, other.title) if here else (other, one.title)
                 where = ", ".join(f"`{who.tensors.get(name, name)}`" for name in dialect.tensors)
-                yield f"The numbers differ in {where}: {who.title} computes {self.told(dialect)}; {whom.title} does not."
+                yield f"The numbers differ in {where}: {who.title} computes {self.told(dialect)}; {others} does not."
 
     def told(self, dialect: Dialect) -> str:
         """A dialect with what it means."""

@@ -216,7 +216,7 @@ def test_a_query_leaves_the_cases_that_it_is_about(visit: Callable[..., Any], qu
     page.locator("#case-list details").evaluate_all("all => all.forEach(each => each.open = true)")
     expect(page.locator("#case-list details > div")).to_have_count(page.locator("#case-list details").count())
     assert sorted(case_names(page)) == sorted(QUERIES[query])
-    rows = {name for name in texts(page, "tr[data-operation]:visible th")}
+    rows = set(texts(page, "tr[data-operation]:visible th"))
     assert rows == {name.partition("/")[0] for name in QUERIES[query]}
 
 

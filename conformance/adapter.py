@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeAlias
 
 from conformance.errors import Unsupported
-from conformance.spelling import Array, Parameters, Spellings
+from conformance.spelling import Array, Parameters, Spellings, Written
+from conformance.writing import written
 
 Arrays: TypeAlias = dict[str, Array]
 
@@ -202,6 +203,20 @@ class Adapter(ABC):
     @abstractmethod
     def script(self, task: Task) -> str:
         """A script with this framework and NumPy only, which makes the same calls and prints the same numbers."""
+
+    def written(self, task: Task) -> Written:
+        """How a task is written in this framework; raises `Unsupported`. Nothing is made or computed for it."""
+        inputs = {name: name if name in task.keywords else "" for name in self.arranged(task)}
+        return written(self.spelled(task), inputs, list(task.tensors), task.kind == "optimizer")
+
+    def spelled(self, task: Task) -> Any:
+        """What its speller gives for a task; raises `Unsupported`."""
+        shapes = {name: each.shape for name, each in {**task.inputs, **task.tensors}.items()}
+        return self.spellings.spell(task.operation, task.parameters, shapes)
+
+    def arranged(self, task: Task) -> Sequence[str]:
+        """The inputs of a task in the order in which a function takes them: those by keyword last."""
+        return sorted(task.inputs, key=task.keywords.__contains__)
 
     def versions(self) -> dict[str, str]:
         """The installed versions; raises `importlib.metadata.PackageNotFoundError` for one that is missing."""

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from conformance import rosetta
 from conformance.adapter import Reply, Task
 from conformance.case import Case
-from conformance.connection import Connection, Hello
+from conformance.connection import Connection, HarnessError, Hello
 from conformance.discovery import Reference, built_in, get_adapter
 from conformance.errors import WorkerError, WorkerMissing
 from conformance.outcome import Trial, outcomes
 from conformance.results import Outcome
+from conformance.spelling import Written
 from conformance.stability import Answered, changes
 from conformance.task import task_of
 from conformance.timing import Spent, judging
+
+PATIENCE = 10.0
+"""Seconds for what is told beside the numbers: a script, or all spellings."""
+SILENT = ("conforms", "unsupported")
+"""The verdicts that nobody need look into, if they are as declared."""
 
 
 def connect(reference: Reference, **options: Any) -> Connection:
@@ -46,6 +55,8 @@ class Asked:
         self.hello: Hello | None = None
         self.missing = ""
         self.spent = Spent()
+        self.spellings: dict[str, Any] = {}
+        self._writes = True
 
     def start(self) -> None:
         """Start the workers, unless they run."""
@@ -73,7 +84,45 @@ class Asked:
             lacks = f"no precision {' or '.join(case.precisions)}; it has {', '.join(self.hello.precisions)}"
             trials = [Trial(task_of(case, case.precisions[0], self.mode), Reply(unsupported=lacks))]
         with judging(self.spent):
-            return outcomes(case, self.name, trials, self.hello.versions, self.hello.narrows)
+            found = outcomes(case, self.name, trials, self.hello.versions, self.hello.narrows)
+            return self._with_script(found, [each.task for each in trials])
+
+    def _with_script(self, found: list[Outcome], tasks: Sequence[Task]) -> list[Outcome]:
+        """The outcomes of a case, the first one that somebody will want to see for himself with its script."""
+        told = next((each for each in found if each.verdict not in SILENT or not each.as_declared), None)
+        if told is None:
+            return found
+        precision = told.worst.dtype if told.worst else "float32"
+        task = next((each for each in tasks if each.precision == precision), tasks[0])
+        return [replace(each, script=self._script(task)) if each is told else each for each in found]
+
+    def _script(self, task: Task) -> str:
+        """The reproduction script of a task, empty if there is none: it is an extra, and costs no run."""
+        connection = self.connections[0]
+        try:
+            if self.reference.name in built_in():
+                return get_adapter(self.reference.name).script(task)
+            return connection.script(task, PATIENCE) if connection.runs and self._writes else ""
+        except Exception:
+            self._writes = connection.runs  # one that hangs or ends with its script is not asked for another
+            return ""
+
+    def spell(self, cases: Sequence[Case]) -> None:
+        """Find out how it writes the operations of these cases; as far as it tells."""
+        assert self.hello is not None
+        end = time.monotonic() + PATIENCE
+
+        def ask(task: Task) -> Written:
+            if not self.connections[0].runs or time.monotonic() > end:
+                raise rosetta.GaveUp
+            try:
+                return self.connections[0].written(task, max(end - time.monotonic(), 0.1))
+            except (WorkerError, HarnessError) as fault:
+                raise rosetta.Untold from fault
+
+        with judging(self.spent):
+            found = rosetta.spellings(ask, self.hello.operations, cases, self.hello.precisions[0], self.mode)
+            self.spellings = {**self.spellings, **found}
 
     def _trial(self, task: Task, timeout: float | None) -> Trial:
         answers = [self._ask(each, task, timeout) for each in self.connections]
@@ -102,6 +151,7 @@ class Asked:
             "precisions": list(self.hello.precisions),
             "mode": self.mode,
             "switches": dict(self.hello.switches),
+            **({"spellings": self.spellings} if self.spellings else {}),
         }
 
     def kill(self) -> None:

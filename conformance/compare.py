@@ -42,6 +42,11 @@ class Deviation:
         return np.inf if self.mismatch or self.narrower else self.error_ratio
 
     @property
+    def by_element(self) -> bool:
+        """Whether there were elements to compare: not if the shape or the format is another one."""
+        return self.tolerance != 0
+
+    @property
     def absolute(self) -> float:
         """The deviation at ``index``."""
         return abs(self.actual - self.expected)
@@ -66,14 +71,32 @@ def _mismatch(what: str) -> Deviation:
     return Deviation(np.inf, np.inf, np.inf, np.inf, 0.0, (), np.nan, np.nan, what)
 
 
+def error_ratios(actual: npt.NDArray[Any], reference: Bounded, precision: Precision) -> tuple[Floats, Floats]:
+    """The signed error ratio of every element and its unit, for tensors of one shape.
+
+    NaN and infinities give 0 where they agree with the formula's, and are seen where they do not.
+    """
+    value = actual.astype(np.float64)
+    scale = scale_of(reference, precision)
+    with np.errstate(all="ignore"):
+        expected = reference.value.astype(precision.name).astype(np.float64)
+        special, _ = _special(value, expected, reference.value, scale, precision)
+        return np.where(special, 0.0, (value - reference.value) / scale), scale
+
+
+def magnitudes(ratios: Floats) -> Floats:
+    """How large error ratios are: NaN is as bad as infinity."""
+    size: Floats = np.abs(ratios)
+    return np.where(np.isnan(size), np.inf, size)
+
+
 def _compare(actual: npt.NDArray[Any], reference: Bounded, precision: Precision) -> Deviation:
     value = actual.astype(np.float64)
     scale = scale_of(reference, precision)
     expected = reference.value.astype(precision.name).astype(np.float64)  # what overflows in this format is infinite
     special, mismatch = _special(value, expected, reference.value, scale, precision)
     difference = np.where(special, 0.0, np.abs(value - reference.value))
-    ratio = np.where((np.isnan(value) != np.isnan(expected)) & ~special, np.inf, difference / scale)
-    ratio = np.where(np.isnan(ratio), np.inf, ratio)
+    ratio = magnitudes(difference / scale)
     index = tuple(int(each) for each in np.unravel_index(int(np.argmax(ratio)), ratio.shape))
     relative = np.where(difference == 0, 0.0, difference / np.abs(reference.value))
     return Deviation(
@@ -165,4 +188,14 @@ def within(deviation: Deviation, precision: Precision) -> bool:
     return deviation.size <= precision.limit
 
 
-__all__ = ["PRECISIONS", "Deviation", "Precision", "compare", "scale_of", "ulp_distance", "within"]
+__all__ = [
+    "PRECISIONS",
+    "Deviation",
+    "Precision",
+    "compare",
+    "error_ratios",
+    "magnitudes",
+    "scale_of",
+    "ulp_distance",
+    "within",
+]

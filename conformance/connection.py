@@ -20,6 +20,7 @@ from conformance.discovery import built_in
 from conformance.errors import WorkerCrashed, WorkerError, WorkerMissing, WorkerNonsense, WorkerTimeout
 from conformance.messages import Answer, Hello
 from conformance.process import Process
+from conformance.spelling import Written
 from conformance.wire import Outgoing
 
 __all__ = ["Answer", "Connection", "HarnessError", "Hello"]
@@ -102,10 +103,21 @@ class Connection:
         self.start()
         return self._ask({"task": task}, {"answer": messages.to_answer}, self.timeout if timeout is None else timeout)
 
-    def script(self, task: Task) -> str:
+    @property
+    def runs(self) -> bool:
+        """Whether the worker is there to be asked: what it says beside its tasks is not worth another start."""
+        return self._process is not None and self._process.is_waiting()
+
+    def script(self, task: Task, timeout: float | None = None) -> str:
         """The adapter's reproduction script of a task; raises what `run` raises."""
         self.start()
-        return self._ask({"script": task}, {"script": messages.to_script}, self.timeout)
+        return self._ask({"script": task}, {"script": messages.to_script}, self.timeout if timeout is None else timeout)
+
+    def written(self, task: Task, timeout: float | None = None) -> Written:
+        """How the adapter writes a task; raises `Unsupported` with the reason, or what `run` raises."""
+        self.start()
+        readers: _Readers[Written] = {"written": messages.to_written, "unsupported": messages.to_unsupported}
+        return self._ask({"written": task}, readers, self.timeout if timeout is None else timeout)
 
     def close(self) -> None:
         """End the worker: politely, and after two seconds by force. A later `run` starts another."""

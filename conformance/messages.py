@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from conformance.adapter import MODES, Adapter, Arrays, Part, Raised, Reply, Task, Train
+from conformance.errors import Unsupported
+from conformance.spelling import Written, is_plain
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,28 @@ def to_script(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("a script must be a text")
     return value
+
+
+def to_written(value: Any) -> Written:
+    """What a message says of how a task is written; raises `ValueError` unless each field is of its kind."""
+    written = _fields(Written, value)
+    for name in ("call", "training", "functions"):
+        if not isinstance(written[name], str):
+            raise ValueError(f"{name} must be a text")
+    if not isinstance(written["tensors"], dict) or not all(
+        isinstance(each, str) for each in written["tensors"].values()
+    ):
+        raise ValueError("tensors must be texts by name")
+    if not isinstance(written["arguments"], dict) or not all(map(is_plain, written["arguments"].values())):
+        raise ValueError("arguments must be numbers, texts, or lists of them, by name")
+    return Written(**written)
+
+
+def to_unsupported(value: Any) -> Unsupported:
+    """The reason in a message; raises `ValueError`."""
+    if not isinstance(value, str):
+        raise ValueError("a reason must be a text")
+    return Unsupported(value)
 
 
 def _seconds(value: Any) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,24 @@ class Cell:
                 missing, missing, missing, missing, 0.0, (), np.nan, np.nan, "the formula has no such tensor"
             )
         return compare(self.actual, reference, self.replay.precision)
+
+
+@dataclass(frozen=True)
+class OwnRun:
+    """The formula's own run of a task: its last step, its prediction, and the course of some tensors.
+
+    ``courses`` are those of a training of two steps or more: arrays whose first axis is the step.
+    """
+
+    last: Trace
+    prediction: Trace | None
+    courses: Mapping[str, np.ndarray[Any, Any]]
+
+    @cached_property
+    def nbytes(self) -> int:
+        """How much memory it takes."""
+        arrays = [*self.last.values(), *(self.prediction or {}).values(), *self.courses.values()]
+        return sum(np.asarray(each).nbytes for each in arrays)
 
 
 @dataclass
@@ -159,11 +178,19 @@ class Replay:
             else:
                 self.oracle().predict(self.task.tensors)
 
-    def own_end(self) -> tuple[Trace, Trace | None]:
-        """The formula's own run in float64, with these parameters: its last step, and its prediction."""
+    def own_run(self) -> OwnRun:
+        """The formula's own run in float64, with these parameters."""
         with np.errstate(all="ignore"), in_oracle():
             steps, prediction = Oracle(self.task, self.parameters, plain("float64")).run()
-        return (steps[-1] if steps else {}), prediction
+        kept = [name for name in steps[0] if self.is_kept(name)] if len(steps) > 1 else []
+        courses = {name: np.stack([np.asarray(step[name], "float64") for step in steps]) for name in kept}
+        return OwnRun(steps[-1] if steps else {}, prediction, courses)
+
+    def is_kept(self, name: str) -> bool:
+        """Whether a tensor tells how a training goes: the loss, and what one step hands on to the next."""
+        if "." in name:
+            return not name.endswith(".gradient")
+        return name == "loss" or name in get_operation(self.task.operation).of_role("weight", "state")
 
     def supporting(self) -> dict[str, str]:
         """The loss and the optimizer that the task uses, by what they do."""

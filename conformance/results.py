@@ -182,11 +182,12 @@ class Header:
     """What a run was made with.
 
     ``adapters`` maps a name to its ``versions``, ``device``, ``precisions``, ``mode``, ``switches`` (what was pinned
-    because results may depend on it) and ``spellings`` (how it writes each operation), or to why it is ``missing``;
-    ``cases`` maps a case to its ``file``, ``operation``, ``family``, ``description`` and ``yaml``, to a ``digest`` of
-    its file, and to the settings of knobs that it ``sees``: these formulas would fail it.  Each case was run
-    ``repeat`` times, its random inputs drawn with ``seed`` added to their own seeds.  ``shards`` are the parts of a run
-    that was split, as ``2/5``; of several runs merged, ``interrupted`` names those that are partial.
+    because results may depend on it) and ``spellings`` (how it writes each operation: `conformance.rosetta`), or to
+    why it is ``missing``; ``cases`` maps a case to its ``file``, ``operation``, ``family``, ``description`` and
+    ``yaml``, to a ``digest`` of its file, and to the settings of knobs that it ``sees``: these formulas would fail it.
+    Each case was run ``repeat`` times, its random inputs drawn with ``seed`` added to their own seeds.  ``shards`` are
+    the parts of a run that was split, as ``2/5``; of several runs merged, ``interrupted`` names those that are
+    partial.
     """
 
     schema: int
@@ -199,6 +200,11 @@ class Header:
     seed: int = 0
     shards: tuple[str, ...] = ()
     interrupted: tuple[str, ...] = ()
+
+
+def measured_with(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What a header says of an adapter that its numbers may depend on: how it is spelled is told beside."""
+    return {name: each for name, each in about.items() if name != "spellings"}
 
 
 @dataclass(frozen=True)
@@ -258,6 +264,12 @@ def restore(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)(restore(each) for each in value)
     return value
+
+
+def values_of(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as the JSON values of its line: where much is asked of many, quicker than its records."""
+    found: dict[str, Any] = json.loads(outcome.kept.text()) if isinstance(outcome, KeptOutcome) else to_json(outcome)
+    return found
 
 
 _ENCODER = json.JSONEncoder(allow_nan=False)

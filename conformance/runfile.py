@@ -21,7 +21,7 @@ from typing import IO, Any, NoReturn, Self, TypeAlias
 
 from conformance.errors import RunFileError, UsageError
 from conformance.records import record_reader
-from conformance.results import SCHEMA_VERSION, Header, KeptOutcome, Outcome, Run, line
+from conformance.results import SCHEMA_VERSION, Header, KeptOutcome, Outcome, Run, line, measured_with
 from conformance.sharding import Shard
 
 FILE_NAME = "run.jsonl"
@@ -215,8 +215,11 @@ class _Content:
 
     def _describe(self, header: Header, adapter: str, about: dict[str, Any]) -> None:
         """What is known of an adapter from here on; its outcomes until here are another version's, if it differs."""
-        if header.adapters.get(adapter) != about:
+        earlier = header.adapters.get(adapter, {})
+        if measured_with(earlier) != measured_with(about):
             self.outcomes = [each for each in self.outcomes if each.adapter != adapter]
+        elif "spellings" in earlier:
+            about = {"spellings": earlier["spellings"], **about}
         header.adapters[adapter] = about
 
     def _lines(self) -> Iterator[tuple[int, int, bytes]]:

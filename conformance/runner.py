@@ -19,7 +19,7 @@ from conformance.case import Case
 from conformance.discovery import built_in, get_adapter
 from conformance.errors import UsageError
 from conformance.power import seen
-from conformance.results import SCHEMA_VERSION, Header, Outcome, Run
+from conformance.results import SCHEMA_VERSION, Header, Outcome, Run, measured_with
 from conformance.runfile import Journal
 from conformance.task import phases
 from conformance.timing import told
@@ -146,8 +146,12 @@ class Runner:
             return
         with self._lock:
             journal.describe(asked.name, asked.describe())
-            if self._earlier and self._earlier.adapters.get(asked.name) != asked.describe():
-                journal.drop(lambda key: key[1] == asked.name)  # another version, another mode
+            if self._earlier:
+                earlier = self._earlier.adapters.get(asked.name, {})
+                if measured_with(earlier) == asked.describe():
+                    asked.spellings = earlier.get("spellings", {})
+                else:
+                    journal.drop(lambda key: key[1] == asked.name)  # another version, another mode
         if asked.missing:
             tell(asked.name, "missing", 0, len(self.cases))
             return
@@ -163,6 +167,12 @@ class Runner:
             with self._lock:
                 for outcome in found:
                     journal.append(outcome)
+        asked.spell(self.cases)
+        if self._stop.is_set():
+            return
+        if asked.spellings:
+            with self._lock:
+                journal.describe(asked.name, asked.describe())
         tell(asked.name, "done", len(self.cases), len(self.cases))
         asked.close()
 

@@ -180,12 +180,14 @@ class Layout:
 
     axes: tuple[int, ...] = ()
     negated: bool = False
+    pattern: str = field(default="", compare=False)
+    """The names of the axes, if it was made from them."""
 
     @classmethod
     def of(cls, pattern: str) -> Layout:
         """From the names of the axes, ours and theirs: ``"hwio->oihw"``."""
         ours, theirs = pattern.split("->")
-        return cls(tuple(ours.index(letter) for letter in theirs))
+        return cls(tuple(ours.index(letter) for letter in theirs), pattern=pattern)
 
     @classmethod
     def moving(cls, sources: Sequence[int], start: int, rank: int) -> Layout:
@@ -270,6 +272,29 @@ class Function(Spelling):
     @property
     def training(self) -> Call:
         return self.train or self.call
+
+
+@dataclass(frozen=True)
+class Written:
+    """How a framework writes a task, as texts and plain values: what can be told to people, and compared.
+
+    ``call`` predicts (of an optimizer: makes it), ``training`` is the call that trains if it is another one;
+    ``arguments`` are those of both by name; ``tensors`` are the framework's names and layouts of ours; ``functions`` is
+    the source of the adapter's own functions that stand in the calls.
+    """
+
+    call: str
+    training: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    tensors: Mapping[str, str] = field(default_factory=dict)
+    functions: str = ""
+
+
+def is_plain(value: Any) -> bool:
+    """Whether an argument is a number, a text, or a list of them."""
+    if isinstance(value, (list, tuple)):
+        return all(map(is_plain, value))
+    return value is None or isinstance(value, (bool, int, float, str))
 
 
 # --- the spellings of an adapter ------------------------------------------------------------------------------------

@@ -55,6 +55,8 @@ class Judgement:
     rivals: tuple[Fit, ...] = ()
     narrowed: bool = False
     """Whether it is imprecise because the framework computes in float32, as is known of it."""
+    formula: Mapping[str, Any] = field(default_factory=dict)
+    """The whole dialect from which ``worst`` is measured: ``held_to``, and what is known of the loss before it."""
 
 
 @dataclass
@@ -329,8 +331,8 @@ def _judgement(
 ) -> Judgement:
     found = _fit(bench, name, dialect or {})
     ratio = found.error_ratio if found else np.inf
-    worst = _worst(bench, name, held_to or {})
-    return Judgement(name, verdict, dialect, worst, dict(held_to or {}), ratio, message, rivals=rivals)
+    worst, formula = _worst(bench, name, held_to or {}), {**bench.base, **(held_to or {})}
+    return Judgement(name, verdict, dialect, worst, dict(held_to or {}), ratio, message, rivals=rivals, formula=formula)
 
 
 def _worst(bench: Bench, name: str, dialect: Dialect) -> dict[str, tuple[Cell, Deviation]]:

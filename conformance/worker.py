@@ -31,7 +31,7 @@ import numpy as np
 from conformance import messages, wire
 from conformance.adapter import Adapter, Task
 from conformance.discovery import get_adapter
-from conformance.errors import UsageError
+from conformance.errors import Unsupported, UsageError
 
 
 class _Worker:
@@ -47,6 +47,8 @@ class _Worker:
             raise RuntimeError("a task came before the framework was loaded")
         if "script" in question:
             return {"script": self.adapter.script(messages.to_task(question["script"]))}
+        if "written" in question:
+            return _written(self.adapter, messages.to_task(question["written"]))
         return _run(self.adapter, messages.to_task(question["task"]))
 
     def _load(self, threads: int) -> dict[str, Any]:
@@ -85,6 +87,13 @@ def _run(adapter: Adapter, task: Task) -> dict[str, Any]:
     reply = adapter.run(task)
     seconds = time.perf_counter() - start
     return {"answer": messages.Answer(messages.as_arrays(reply), seconds)}
+
+
+def _written(adapter: Adapter, task: Task) -> dict[str, Any]:
+    try:
+        return {"written": adapter.written(task)}
+    except Unsupported as reason:
+        return {"unsupported": str(reason)}
 
 
 def serve(worker: _Worker, questions: int, answers: int) -> None:

@@ -10,7 +10,7 @@ from conformance.adapter import Adapter, Arrays, Session, Task
 from conformance.operation import get_operation, operations
 from conformance.oracle import Oracle, plain
 from conformance.script import Script, literal
-from conformance.spelling import Spellings
+from conformance.spelling import Spellings, Written
 
 
 class _Run(Session):
@@ -50,6 +50,12 @@ class NumPy(Adapter):
 
     def open(self, task: Task) -> Session:
         return _Run(task)
+
+    def written(self, task: Task) -> Written:
+        tensors = ", ".join(f"{name!r}: {name}" for name in {**task.inputs, **task.tensors})
+        options = [f"{dict(task.parameters)!r}"] if task.parameters else []
+        call = f"conformance.evaluate({', '.join([repr(task.operation), f'{{{tensors}}}', *options])})"
+        return Written(call, arguments=dict(task.parameters), tensors={name: name for name in task.tensors})
 
     def script(self, task: Task) -> str:
         script = Script(task, self.name, ["import numpy as np", "", "from conformance import evaluate"])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
-from conformance.report.words import inline
+from conformance.report.words import case_address, inline
 
 _SPECIAL = re.compile(r"[\\`*\[\]|~#$]|(?<!\w)_|_(?!\w)")
 _MENTION = re.compile(r"(?<!\w)@(?=\w)")
@@ -50,9 +50,7 @@ _OF_ADDRESSES = ":/?#&=%~+,;@!$'-._"
 
 def page_address(page: str, case: str, adapter: str, phase: str) -> str:
     """Where the page shows an outcome; "" without a page."""
-    named = (("case", case), ("adapter", adapter), ("phase", phase))
-    fragment = "&".join(f"{name}={quote(value, safe='', errors='backslashreplace')}" for name, value in named)
-    return f"{page}#?{fragment}" if page else ""
+    return f"{page}{case_address(case, adapter, phase)}" if page else ""
 
 
 def source_address(file: str) -> str:

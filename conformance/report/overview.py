@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from conformance.report.words import FLAG, GLYPHS, computed, plural
+from conformance.report.words import FLAG, GLYPHS, QUIET, computed, plural
 from conformance.results import Outcome, Run
 
-_BY_WEIGHT = {
+WEIGHT = {
     verdict: weight
     for weight, verdict in enumerate(
         ("unsupported", "conforms", "imprecise", "dialect", "deviates", "unstable", "error", "crash", "timeout")
@@ -54,15 +54,10 @@ class Cell:
         return sum(not outcome.as_declared for outcome in self.outcomes)
 
     @cached_property
-    def error_ratio(self) -> float | None:
-        """The worst error ratio; None if nothing was measured."""
-        return max((each.error_ratio for each in self.outcomes if each.error_ratio is not None), default=None)
-
-    @cached_property
     def counts(self) -> dict[str, int]:
         """How many outcomes there are of each verdict, the gravest first."""
         found = Counter(outcome.verdict for outcome in self.outcomes)
-        return {verdict: found[verdict] for verdict in sorted(found, key=_BY_WEIGHT.__getitem__, reverse=True)}
+        return {verdict: found[verdict] for verdict in sorted(found, key=WEIGHT.__getitem__, reverse=True)}
 
     @property
     def signs(self) -> str:
@@ -79,7 +74,7 @@ class Cell:
 
 def _gravity(outcome: Outcome) -> tuple[bool, int, float]:
     ratio = outcome.error_ratio
-    return not outcome.as_declared, _BY_WEIGHT[outcome.verdict], -1.0 if ratio is None else ratio
+    return not outcome.as_declared, WEIGHT[outcome.verdict], -1.0 if ratio is None else ratio
 
 
 @dataclass(frozen=True)
@@ -142,6 +137,10 @@ class Cause:
     def cases(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(outcome.case for outcome in self.outcomes))
 
+    @cached_property
+    def operations(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(case.partition("/")[0] for case in self.cases))
+
     @property
     def summary(self) -> str:
         """``variance_correction=1: torch, 14 cases``."""
@@ -155,7 +154,7 @@ def causes(run: Run) -> list[Cause]:
         if outcome.verdict != "conforms":
             groups.setdefault((outcome.verdict, _reason(outcome)), []).append(outcome)
     found = [Cause(verdict, name, tuple(outcomes)) for (verdict, name), outcomes in groups.items()]
-    return sorted(found, key=lambda cause: (-_BY_WEIGHT[cause.verdict], -len(cause.cases), cause.name))
+    return sorted(found, key=lambda cause: (-WEIGHT[cause.verdict], -len(cause.cases), cause.name))
 
 
 def _reason(outcome: Outcome) -> str:
@@ -182,5 +181,4 @@ def tally(run: Run) -> str:
 
 def disagreement(outcomes: Iterable[Outcome]) -> int:
     """How many adapters deviate from the formula in a case, or are not as declared."""
-    quiet = ("conforms", "unsupported")
-    return len({each.adapter for each in outcomes if each.verdict not in quiet or not each.as_declared})
+    return len({each.adapter for each in outcomes if each.verdict not in QUIET or not each.as_declared})

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from conformance.results import Outcome, Run
 from conformance.sharding import absent
@@ -22,6 +24,9 @@ GLYPHS = {
     "crash": "†",
     "timeout": "…",
 }
+QUIET = ("conforms", "unsupported")
+"""The verdicts that say nothing against a framework."""
+
 FLAG = "⚑"
 """Stands beside whatever is not as declared."""
 
@@ -54,6 +59,18 @@ def printable(text: str) -> str:
 def inline(text: str) -> str:
     """Printable text on one line."""
     return " ".join(printable(text).split())
+
+
+def anchor(name: str, kind: str = "operation") -> str:
+    """The place of something on the page: the same in every report, whatever else is in it.
+
+    >>> anchor("relu")
+    'operation-relu'
+    """
+    slug = re.sub(r"[^A-Za-z0-9_./-]+", "-", name).strip("-")
+    if slug != name:
+        slug += "-" + hashlib.blake2b(name.encode("utf-8", "backslashreplace"), digest_size=4).hexdigest()
+    return f"{kind}-{slug}"
 
 
 def plural(count: int, noun: str) -> str:
@@ -107,6 +124,19 @@ def power(ratio: float | None) -> str:
     return f"{round(math.log10(ratio), 1) or 0:+.1f}".replace("-", "−")
 
 
+def brief_power(ratio: float | None) -> str:
+    """An error ratio as a power of ten, in four characters: for a cell among many.
+
+    >>> brief_power(2000.0), brief_power(2e15), brief_power(0.0)
+    ('+3.3', '+15', '=')
+    """
+    if ratio == 0:
+        return "="
+    if ratio and math.isfinite(ratio) and abs(math.log10(abs(ratio))) >= 9.95:
+        return f"{math.log10(ratio):+.0f}".replace("-", "−")
+    return power(ratio)
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """A number to some significant digits."""
     return "" if value is None else f"{value:.{digits}g}"
@@ -136,6 +166,22 @@ def reproduction(outcome: Outcome) -> str:
     """The command that writes a script with the same numbers."""
     mode = f" --mode {outcome.mode}" if outcome.mode else ""
     return f"conformance repro {shlex.quote(outcome.case)} --adapter {shlex.quote(outcome.adapter)}{mode}"
+
+
+def versions(adapter: Mapping[str, Any]) -> str:
+    """The versions of an adapter's distributions: ``keras 3.15.1, tensorflow 2.21.0``."""
+    return inline(", ".join(f"{name} {version}" for name, version in sorted((adapter.get("versions") or {}).items())))
+
+
+def case_address(case: str, adapter: str, phase: str) -> str:
+    """The address of an outcome on the page, which the page's scripts read, and write alike.
+
+    >>> case_address("adam/steps[momentum=0.5]", "torch", "train")
+    '#?case=adam/steps%5Bmomentum%3D0.5%5D&adapter=torch&phase=train'
+    """
+    parts = {"case": case, "adapter": adapter, "phase": phase}
+    quoted = (f"{name}={quote(text, safe='/:', errors='backslashreplace')}" for name, text in parts.items())
+    return f"#?{'&'.join(quoted)}"
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:

@@ -14,8 +14,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from conformance import runfile
+from conformance import asked, runfile
+from conformance.adapters.numpy import NumPy
 from conformance.cli import main
+from conformance.connection import Connection
+from conformance.errors import Unsupported
 
 ROOT = Path(__file__).parents[2]
 RELU = str(ROOT / "cases" / "activation" / "relu.yaml")
@@ -443,6 +446,78 @@ def test_a_script_of_an_adapter_from_outside_is_written_in_its_own_process(tmp_p
     done = conformance(*relu, "--adapter", f"{tmp_path}/noisy.py:Right")
     assert done.exit_code == 0
     assert "noise" not in done.stdout
+
+
+# --- the script of what does not conform ----------------------------------------------------------------------------
+
+DENSE = """
+operation: dense
+cases:
+  - name: trained
+    precisions: [float32, float64]
+    tensors: {kernel: [[1, 2]], bias: [0, 0]}
+    train: {x: [[1]], target: [[0, 1]], loss: mean_squared_error, optimizer: {sgd: {learning_rate: 0.125}}}
+    predict: {x: [[1], [2]]}
+"""
+
+
+def scripts(tmp_path, name, text=DENSE):
+    """The scripts of a run, by phase."""
+    (tmp_path / "mine.yaml").write_text(text)
+    done = conformance("run", tmp_path / "mine.yaml", "--adapter", wrong(name), "--output", tmp_path)
+    assert done.exit_code == 1, done.output
+    return {each.phase: (each.verdict, each.script) for each in runfile.read(tmp_path).outcomes}
+
+
+def test_the_first_phase_that_does_not_conform_has_its_script(tmp_path):
+    """`Different` shows other numbers in its prediction."""
+    found = scripts(tmp_path, "Different")
+    assert found["train"] == ("conforms", "")
+    verdict, script = found["predict"]
+    assert verdict == "deviates"
+    assert "dense/trained on" in script
+    assert ", float32: the same calls" in script or ", float64: the same calls" in script
+    compile(script, "script.py", "exec")
+
+
+@pytest.mark.parametrize("name", ["WithoutAScript", "EndsWithItsScript", "HangsOverItsScript"])
+def test_a_script_that_cannot_be_made_costs_nothing(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(asked, "PATIENCE", 0.3)
+    two = DENSE + DENSE.partition("cases:\n")[2].replace("trained", "again")
+    (tmp_path / "mine.yaml").write_text(two)
+    starts = []
+    monkeypatch.setattr(Connection, "_greet", lambda self, greet=Connection._greet: starts.append(1) or greet(self))
+    found = scripts(tmp_path, name, two)
+    assert {phase: (verdict, script) for phase, (verdict, script) in found.items()} == {
+        "train": ("conforms", ""),
+        "predict": ("deviates", ""),
+    }
+    assert len(starts) == (1 if name == "WithoutAScript" else 2), "of one that ends, only the next case starts another"
+
+
+def test_a_worker_that_is_gone_is_not_started_again_for_a_script(tmp_path, monkeypatch):
+    starts = []
+    monkeypatch.setattr(Connection, "_greet", lambda self, greet=Connection._greet: starts.append(1) or greet(self))
+    text = "operation: softmax\ncases:\n  - {name: ends, predict: {x: [[1, 2]]}}\n"
+    assert scripts(tmp_path, "Aborts", text) == {"predict": ("crash", "")}
+    assert len(starts) == 1
+
+
+def test_a_built_in_adapter_that_lacks_a_script_has_none(tmp_path, monkeypatch):
+    def refuses(self, task):
+        raise Unsupported("no script")
+
+    monkeypatch.setattr(NumPy, "script", refuses)
+    text = DENSE.replace("predict: {x: [[1], [2]]}", "predict: {x: [[1]], expect: {y: [[7, 7]]}}")
+    (tmp_path / "mine.yaml").write_text(text)
+    done = conformance("run", tmp_path / "mine.yaml", "--adapter", "numpy", "--output", tmp_path)
+    assert done.exit_code == 1, done.output
+    assert [(each.as_declared, each.script) for each in runfile.read(tmp_path).outcomes] == [(True, ""), (False, "")]
+    monkeypatch.undo()
+    conformance("run", tmp_path / "mine.yaml", "--adapter", "numpy", "--output", tmp_path)
+    train, predict = runfile.read(tmp_path).outcomes
+    assert train.script == ""
+    assert "evaluate(" in predict.script, "it conforms, but not to the digits expected"
 
 
 @pytest.mark.parametrize("command", [["run", "--output", "out"], ["explain"]])

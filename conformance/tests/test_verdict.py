@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conformance import outcome as outcome_module
 from conformance.adapter import Raised, Reply
 from conformance.adapters.numpy import NumPy
+from conformance.case import Printed
 from conformance.errors import Undefined, Unsupported, WorkerCrashed, WorkerTimeout
 from conformance.operation import get_operation, operations
 from conformance.oracle import Arithmetic, plain
@@ -492,3 +494,158 @@ def test_overflow_of_an_intermediate_result_in_float32_is_no_deviation(operation
         large = [{"x": task.inputs["x"] * np.asarray(1e20, precision)}] * 2
         replays.append(computed(replace(task, train=replace(task.train, batches=large), predict=None)))
     assert {each.verdict for each in judge(replays, "train")} == {"conforms"}
+
+
+# --- what is shown of each tensor and of each training ---------------------------------------------------------------
+
+UNIT = 2.0**-24
+"""Half the distance of 1 from the next number of float32."""
+
+
+def written_case(tmp_path, text):
+    (tmp_path / "case.yaml").write_text(text)
+    (case,) = load([tmp_path / "case.yaml"])
+    return case
+
+
+def answered(case, change, precisions=BOTH):
+    """What comes of the right answer with a change."""
+    trials = [Trial(task, change(NumPy().run(task))) for task in (task_of(case, each) for each in precisions)]
+    return outcomes(case, "changed", trials, {})
+
+
+def answering(y):
+    return lambda reply: replace(reply, predict={"y": np.array(y, reply.predict["y"].dtype)})
+
+
+@pytest.fixture
+def kink(tmp_path):
+    return written_case(
+        tmp_path, "operation: relu\ncases:\n  - {name: kink, predict: {x: [[-1, 2, 4], [8, -1, .inf]]}}\n"
+    )
+
+
+def test_the_error_of_every_element_is_shown_with_its_sign(kink):
+    off = [[0, 2 * (1 - 8 * UNIT), 4 * (1 + 16 * UNIT)], [8, 0, np.inf]]
+    (outcome,) = answered(kink, answering(off), ("float32",))
+    (row,) = outcome.tensors
+    assert row.verdict == "deviates"
+    assert row.shape == (2, 3)
+    assert row.errors == (0.0, -8.0, 16.0, 0.0, 0.0, 0.0)
+    worst, second = row.elements
+    assert (worst.index, worst.expected, worst.actual) == (row.index, row.expected, row.actual)
+    assert (worst.index, worst.expected, worst.actual, worst.bound) == ((0, 2), 4.0, off[0][2], pytest.approx(4 * UNIT))
+    assert (second.index, second.expected, second.actual) == ((0, 1), 2.0, off[0][1])
+
+
+@pytest.mark.parametrize(("number", "sign"), [(np.inf, np.inf), (-np.inf, -np.inf), (np.nan, np.nan)])
+def test_what_is_not_finite_is_seen_where_the_formula_is(kink, number, sign):
+    (outcome,) = answered(kink, answering([[0, number, 4], [8, 0, np.inf]]))
+    for row in outcome.tensors:
+        assert repr(row.errors) == repr((0.0, float(sign), 0.0, 0.0, 0.0, 0.0))
+        assert [each.index for each in row.elements] == [row.index] == [(0, 1)]
+
+
+def test_what_the_formula_makes_infinite_is_seen_where_it_is_not(kink):
+    (outcome,) = answered(kink, answering([[0, 2, 4], [8, 0, 1]]))
+    assert outcome.tensors[0].errors[-1] == -np.inf
+
+
+def test_of_what_conforms_the_errors_are_short_and_no_element_is_shown(kink):
+    off = [[0, 2 * (1 + 2 * UNIT), 4], [8, 0, np.inf]]
+    (outcome,) = answered(kink, answering(off), ("float32",))
+    (row,) = outcome.tensors
+    assert (row.verdict, row.errors, row.elements) == ("conforms", (0.0, 2.0, 0.0, 0.0, 0.0, 0.0), ())
+    nobodys = Printed(np.full((2, 3), 77.0), np.zeros((2, 3)), kink.place)
+    faulty = replace(kink, predict=replace(kink.predict, expect={"y": nobodys}))
+    (outcome,) = answered(faulty, answering(off), ("float32",))
+    assert not outcome.as_declared
+    assert [each.index for each in outcome.tensors[0].elements] == [(0, 1)]
+
+
+@pytest.mark.parametrize("change", [lambda y: y.T, lambda y: y.astype("float16"), lambda y: y[:0]])
+def test_of_another_shape_or_format_there_are_no_errors(kink, change):
+    (outcome,) = answered(kink, lambda reply: replace(reply, predict={"y": change(reply.predict["y"])}))
+    assert {(row.verdict, row.errors, row.elements) for row in outcome.tensors} == {("deviates", (), ())}
+
+
+def test_of_a_large_tensor_only_the_worst_elements_are_shown(tmp_path):
+    case = written_case(
+        tmp_path, "operation: relu\ncases:\n  - {name: wide, predict: {x: {shape: [4097], uniform: [1, 2], seed: 1}}}\n"
+    )
+
+    def change(reply):
+        y = reply.predict["y"].copy()
+        y[:20] += np.arange(20)
+        return replace(reply, predict={"y": y})
+
+    (outcome,) = answered(case, change)
+    row = outcome.tensors[0]
+    assert (row.shape, row.errors) == ((4097,), ())
+    sizes = [abs(each.actual - each.expected) / each.bound for each in row.elements]
+    assert len(sizes) == 10
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_errors_are_measured_from_the_formula_that_the_tensor_is_held_to():
+    case = next(each for each in cases("batch_normalization") if each.train and each.train.steps > 1)
+    knob = {"variance_correction": 1}
+    trials = [Trial(each.task, each.reply) for each in planted(case, knob, BOTH)]
+    for declared in (case, undeclared(case)):
+        train = outcomes(declared, "torch", trials, {})[0]
+        for row in (each for each in train.tensors if each.name == "moving_variance"):
+            assert (row.verdict, row.held_to) == ("dialect", knob if declared is case else {})
+            assert max(map(abs, row.errors)) == pytest.approx(row.error_ratio, rel=0.01)
+            assert (row.error_ratio < 64) == (declared is case)
+
+
+DESCENT = """
+operation: dense
+cases:
+  - name: descent
+    parameters: {use_bias: false}
+    tensors: {kernel: [[1]]}
+    train:
+      x: [[1]]
+      target: [[0]]
+      loss: mean_squared_error
+      optimizer: {sgd: {learning_rate: 0.125, momentum: 0.5}}
+      steps: STEPS
+"""
+
+
+def test_a_curve_follows_the_element_that_ends_farthest(tmp_path):
+    """The loss is k², its gradient 2k, so that v' = v/2 - k/4 and k' = k + v'."""
+    case = written_case(tmp_path, DESCENT.replace("STEPS", "3"))
+
+    def change(reply):
+        last = {**reply.train[2], "kernel": reply.train[2]["kernel"] + 1}
+        return replace(reply, train=[*reply.train[:2], last])
+
+    (outcome,) = answered(case, change)
+    curves = {each.name: each for each in outcome.curves}
+    assert set(curves) == {"loss", "kernel", "kernel.velocity"}
+    assert curves["kernel"].expected == (0.75, 0.4375, 0.171875)
+    assert curves["kernel"].actual == (0.75, 0.4375, 1.17188)
+    assert curves["kernel"].index == (0, 0)
+    assert curves["loss"].expected == curves["loss"].actual == (1.0, 0.5625, 0.191406)
+    assert curves["loss"].index == ()
+
+
+def test_there_is_no_curve_of_one_step_or_of_what_is_not_shown_in_each(tmp_path):
+    (outcome,) = answered(written_case(tmp_path, DESCENT.replace("STEPS", "1")), lambda reply: reply)
+    assert outcome.curves == ()
+
+    def hides(reply):
+        hidden = {name: each for name, each in reply.train[0].items() if "velocity" not in name}
+        return replace(reply, train=[hidden, *reply.train[1:]])
+
+    (outcome,) = answered(written_case(tmp_path, DESCENT.replace("STEPS", "2")), hides)
+    assert {each.name for each in outcome.curves} == {"loss", "kernel"}
+
+
+def test_the_formulas_own_runs_do_not_pile_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(outcome_module, "LARGEST_OWN_RUNS", 1)
+    for steps in ("2", "3", "4"):
+        answered(written_case(tmp_path, DESCENT.replace("STEPS", steps)), lambda reply: reply)
+    assert len(outcome_module._own_runs) == 1

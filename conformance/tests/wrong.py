@@ -11,6 +11,7 @@ import numpy as np
 
 from conformance.adapter import Arrays, Reply, Session, Task
 from conformance.adapters.numpy import NumPy
+from conformance.spelling import Written
 
 
 class _Changed(Session):
@@ -207,3 +208,49 @@ class _MadeUp(Session):
 
     def predict(self) -> Arrays:
         return {"y": np.full((1, 1), os.getpid(), self.task.precision)}
+
+
+# --- what is told beside the numbers --------------------------------------------------------------------------------
+
+
+class HangsOverItsScript(Different):
+    """Never finishes a script, nor how it writes a task."""
+
+    def script(self, task: Task) -> str:
+        time.sleep(600)
+        return ""
+
+    def written(self, task: Task) -> Written:
+        time.sleep(600)
+        return super().written(task)
+
+
+class EndsWithItsScript(Different):
+    """Ends with a script, and with how it writes a task."""
+
+    def script(self, task: Task) -> str:
+        os.abort()
+
+    def written(self, task: Task) -> Written:
+        os.abort()
+
+
+class CannotSayHow(NumPy):
+    """Fails over how it writes a task."""
+
+    def written(self, task: Task) -> Written:
+        raise KeyError(task.operation)
+
+
+class SaysNonsense(NumPy):
+    """Says of how it writes a task what is no answer."""
+
+    def written(self, task: Task) -> Written:
+        return Written("relu(x)", arguments={"x": {"not": "plain"}})
+
+
+class SaysNothing(NumPy):
+    """Answers with nothing of the kind."""
+
+    def written(self, task: Task) -> Written:
+        return None  # type: ignore[return-value]

@@ -44,6 +44,9 @@ class OnBackend(Adapter):
     def switches(self) -> dict[str, str]:
         return self.backend.switches()
 
+    def arranged(self, task: Task) -> Sequence[str]:
+        return list(functions.ordered(task, task.inputs))
+
 
 def begin(task: Task, backend: Backend) -> None:
     """Forget the models of earlier tasks, and work in the task's precision."""

@@ -17,7 +17,8 @@ from conformance.adapter import Adapter, Arrays, Session, Task, lazy
 from conformance.adapters._onnx._nodes import OPSETS, TRAINING, Graph, node, renewed
 from conformance.errors import Unsupported
 from conformance.script import Script, literal
-from conformance.spelling import AS_IS, Array, Call, Parameters, per_step, spellings_of
+from conformance.spelling import AS_IS, Array, Call, Name, Parameters, Written, per_step, spellings_of
+from conformance.writing import arguments_of, in_words, named, of_both
 
 if TYPE_CHECKING:
     import onnx
@@ -187,6 +188,23 @@ class OnnxAdapter(Adapter):
     def open(self, task: Task) -> Session:
         return Evaluated(task, self)
 
+    def written(self, task: Task) -> Written:
+        graph = spelled(task)
+        predicting, training = ("\n".join(map(str, nodes)) for nodes in (graph.nodes, graph.training))
+        attributes = [
+            arguments_of(Call(each.positional[0], **each.arguments) for each in nodes)
+            for nodes in (graph.nodes, graph.training)
+        ]
+        names = {name: Name(_called(graph, name), graph.layouts.get(name, AS_IS)) for name in task.tensors}
+        moved = {name: Name(_called(graph, name), graph.layout_of(name)) for name in task.inputs}
+        return Written(
+            predicting or training,
+            training if predicting else "",
+            _inputs(task, graph) | of_both(*attributes),
+            {name: named(each) for name, each in names.items()}
+            | {name: named(each) for name, each in moved.items() if in_words(each.layout)},
+        )
+
     @abstractmethod
     def begun_script(self, task: Task) -> Script:
         """A script that has done what `load` does, and defines ``prepare``."""
@@ -208,6 +226,26 @@ class OnnxAdapter(Adapter):
             _model_lines(script, model, "inputs", "weights")
             script.line("print('predict', *run(prepare(model), inputs, results).items(), sep='\\n')")
         return str(script)
+
+
+def _inputs(task: Task, graph: Graph) -> dict[str, Any]:
+    """The parameters that a graph takes as tensors."""
+    read = _read(graph)
+    held = {name: each.tolist() for name, each in graph.inert.items() if name in read and name not in task.tensors}
+    rate = {name: task.parameters[name] for name in ("learning_rate",) if name in read and name in task.parameters}
+    return {name: value for name, value in (rate | held).items() if name in task.parameters}
+
+
+def _called(graph: Graph, name: str) -> str:
+    """What the first operator that takes a tensor calls it."""
+    for each in (*graph.nodes, *graph.training):
+        operator, inputs, _ = each.positional
+        if name in inputs:
+            domain = each.arguments.get("domain", "")
+            known = onnx.defs.get_schema(operator, OPSETS[domain], domain).inputs
+            place = known[min(inputs.index(name), len(known) - 1)]
+            return name if place.option.name == "Variadic" else str(place.name)  # one of many has no name
+    return name
 
 
 def _training_script(script: Script, task: Task, graph: Graph) -> None:

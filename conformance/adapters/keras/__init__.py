@@ -104,6 +104,9 @@ class Keras(base.OnBackend):
     modes = tuple(backend.modes)
     spellings = spellings
 
+    def spelled(self, task: Task) -> Spelling:
+        return super().spelled(task) if task.kind == "optimizer" else _spelled(task)
+
     def open(self, task: Task) -> Session:
         base.begin(task, self.backend)
         if task.kind == "optimizer":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from conformance.adapters._function_scripts import NO_OPTIMIZER, WrittenOptimize
 from conformance.adapters._on_tensorflow import OnTensorFlow
 from conformance.errors import Unsupported
 from conformance.script import Script
-from conformance.spelling import Call, functions_of, per_step, spellings_of
+from conformance.spelling import Call, Written, functions_of, per_step, spellings_of
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -117,6 +118,19 @@ class TensorFlow(Adapter):
 
     def switches(self) -> dict[str, str]:
         return self.backend.switches()
+
+    def arranged(self, task: Task) -> Sequence[str]:
+        return list(functions.ordered(task, task.inputs))
+
+    def written(self, task: Task) -> Written:
+        found, rate = super().written(task), task.parameters.get("learning_rate")
+        if task.kind == "optimizer" and rate is not None:  # passed as a variable
+            call: Call = self.spelled(task).call
+            found = replace(
+                found, call=call.text("learning_rate"), arguments={"learning_rate": rate, **found.arguments}
+            )
+        short = {name: getattr(found, name).replace("tensorflow.", "tf.", 1) for name in ("call", "training")}
+        return replace(found, **short)
 
     def open(self, task: Task) -> Session:
         if task.kind != "optimizer":

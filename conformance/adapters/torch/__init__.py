@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from conformance.adapter import Adapter, Session, Task
 from conformance.adapters import _torch as shared
 from conformance.adapters._torch import modes, script
@@ -34,6 +36,9 @@ class Torch(Adapter):
     def spelled_in(self, task: Task) -> Spellings:
         """The spellings in the mode of a task."""
         return self.spellings
+
+    def spelled(self, task: Task) -> Any:
+        return shared.spelled(task, self.spelled_in(task))
 
     def open(self, task: Task) -> Session:
         modes.begin(task)

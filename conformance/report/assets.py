@@ -1,0 +1,63 @@
+"""The page's style and scripts: the files of the folders beside this module, put into the page as they are.
+
+The scripts are modules.  A page that opens from disk cannot import anything, so each becomes a function that returns
+what it exports; the last one runs.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import cache
+from importlib.resources import files
+
+_IMPORT = re.compile(r'^import \{ ([^}]*) \} from "\./(\w+)\.js";$', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
+MAIN = "main"
+
+
+@cache
+def style() -> str:
+    """The style sheets in the order of their names."""
+    folder = files("conformance.report") / "styles"
+    return "".join(each.read_text("utf-8") for each in sorted(folder.iterdir(), key=lambda each: each.name))
+
+
+@cache
+def script() -> str:
+    """The scripts as one, each module behind those that it imports."""
+    folder = files("conformance.report") / "scripts"
+    sources = {each.name.removesuffix(".js"): each.read_text("utf-8") for each in folder.iterdir()}
+    return "".join(_wrapped(name, sources[name]) for name in _ordered(sources))
+
+
+def _ordered(sources: dict[str, str]) -> list[str]:
+    found: list[str] = []
+
+    def visit(name: str) -> None:
+        for _, needed in _IMPORT.findall(sources[name]):
+            if needed not in found:
+                visit(needed)
+        found.append(name)
+
+    visit(MAIN)
+    return found
+
+
+def _wrapped(name: str, source: str) -> str:
+    exported = _EXPORT.findall(source)
+    text = _EXPORT.sub("", _IMPORT.sub(r"const { \1 } = $\2;", source))
+    return text if name == MAIN else f"const ${name} = (() => {{\n{text}return {{ {', '.join(exported)} }};\n}})();\n"
+
+
+def policy() -> str:
+    """The Content-Security-Policy of a page: our own style and script, and nothing from anywhere."""
+    return (
+        f"default-src 'none'; script-src {_hash(script())}; style-src {_hash(style())}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

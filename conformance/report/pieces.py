@@ -1,0 +1,194 @@
+"""Small pieces of markup: what the page shows too often, or too alike, for a template of its own.
+
+Every value that comes from a run file is escaped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2.ext import Extension
+from markupsafe import Markup, escape
+
+from conformance.history import Finding
+from conformance.operation import operations
+from conformance.report import data, words
+from conformance.report.overview import Cause, Cell
+from conformance.results import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def trusted(text: str) -> Markup:
+    """A text of our own that is markup already."""
+    return Markup(text)
+
+
+def block(name: str, value: Any) -> Markup:
+    """Data for the scripts of the page."""
+    text = '<script type="application/octet-stream" id="{}">{}</script>'
+    return Markup(text).format(words.anchor(name, "data"), data.packed(value))
+
+
+@cache
+def typeset(formula: str) -> Markup:
+    """A formula in LaTeX as MathML; as it stands, if it cannot be converted."""
+    from latex2mathml.converter import convert
+
+    try:
+        return Markup(convert(formula, display="block"))  # our own formula, never a run file's text
+    except Exception:  # the library raises what its parser stumbles over
+        return Markup("<code>{}</code>").format(formula)
+
+
+@cache
+def sign(verdict: str) -> Markup:
+    """A verdict as it is shown everywhere: glyph and word."""
+    text = '<span class="verdict {0}"><span aria-hidden="true">{1}</span> {0}</span>'
+    return Markup(text).format(verdict, words.GLYPHS[verdict])
+
+
+_EMPTY = Markup('<td class="empty"><span class="hidden">none</span></td>')
+
+
+def cell(found: Cell | None, operation: str) -> Markup:
+    """A cell of the matrix; its link leads to the operation."""
+    if found is None:
+        return _EMPTY
+    flagged, flag = (" flagged", words.FLAG) if found.undeclared else ("", "")
+    text = '<td class="{0}{1}"><a href="#{2}" title="{0}">{3}<b>{4}</b>{5}</a></td>'
+    power = words.brief_power(found.leading.error_ratio)
+    return Markup(text).format(found.verdict, flagged, words.anchor(operation), found.glyph, power, flag)
+
+
+def address(text: str) -> Markup | str:
+    """A link, if it leads to the web; a case file may say anything."""
+    web = str(text).startswith(("https://", "http://"))
+    return Markup('<a href="{0}" rel="noreferrer">{0}</a>').format(words.printable(text)) if web else text
+
+
+def breakable(text: str) -> Markup:
+    """A long name that may be broken where its words end."""
+    return Markup(re.sub(r"([_/\[,=])", r"\1<wbr>", str(escape(words.printable(text)))))
+
+
+def cause_address(cause: Cause) -> str:
+    """The address of the query for a cause."""
+    said = cause.outcomes[0].dialect
+    terms = [f"verdict:{cause.verdict}", *([f'dialect:"{cause.name}"'] if said else [])]
+    return f"#?q={quote(' '.join(terms), safe='/:')}"
+
+
+def meanings_of(cause: Cause) -> list[str]:
+    """What the settings of a dialect mean, as far as the formulas say."""
+    first = cause.outcomes[0]
+    found = []
+    for name, setting in sorted((first.dialect or {}).items()):
+        operation, _, knob = name.rpartition(".")  # the knobs of a loss or optimizer bear its name
+        known = operations().get(operation or first.case.partition("/")[0])
+        if known and knob in known.knobs:
+            found += [meaning for value, meaning in known.knobs[knob].values.items() if value == setting]
+    return found
+
+
+# --- one outcome through several runs -------------------------------------------------------------------------------
+
+_WIDTH, _HEIGHT, _MARGIN = 120, 24, 4
+
+
+def finding(side: Finding | None) -> Markup:
+    """What one run says of an outcome; a gap is a gap."""
+    if side is None:
+        return Markup('<span class="gap">–<span class="hidden"> not in this run</span></span>')
+    formula = words.computed(side.verdict, side.dialect) if side.dialect else ""
+    flag = Markup(' <span class="flag">{}</span>').format(words.FLAG) if not side.as_declared else ""
+    power = words.power(side.error_ratio)
+    return Markup('{} {} <span class="power">{}</span>{}').format(
+        sign(side.verdict), words.printable(formula), power, flag
+    )
+
+
+def sparkline(findings: Sequence[Finding | None]) -> Markup:
+    """The error ratios of several runs on a scale of powers of ten; where a run has none, the line is broken."""
+    heights = [_exponent(side) for side in findings]
+    known = [each for each in heights if each is not None]
+    if not known:
+        return Markup("")
+    low, high = min(known), max(known)
+    step = (_WIDTH - 2 * _MARGIN) / max(len(heights) - 1, 1)
+
+    def point(place: int, height: float) -> str:
+        share = (height - low) / (high - low) if high > low else 0.5
+        return f"{_MARGIN + place * step:.1f},{_HEIGHT - _MARGIN - share * (_HEIGHT - 2 * _MARGIN):.1f}"
+
+    points = [None if each is None else point(place, each) for place, each in enumerate(heights)]
+    lines = "".join(f'<polyline class="framework" points="{" ".join(part)}"/>' for part in _unbroken(points))
+    dots = "".join(
+        '<circle class="framework" cx="{}" cy="{}" r="2"/>'.format(*each.split(",")) for each in points if each
+    )
+    picture = '<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>'
+    told = ", ".join("none" if each is None else words.power(10.0**each) for each in heights)
+    return Markup(picture).format(_WIDTH, _HEIGHT, f"error ratios: {told}", Markup(lines + dots))
+
+
+def _exponent(side: Finding | None) -> float | None:
+    """The power of ten of an error ratio, within what a picture can show."""
+    from math import isfinite, log10
+
+    if side is None or side.error_ratio is None:
+        return None
+    return log10(min(max(side.error_ratio, 1e-3), 1e18)) if isfinite(side.error_ratio) else 18.0
+
+
+def _unbroken(points: Sequence[str | None]) -> Iterator[list[str]]:
+    part: list[str] = []
+    for each in (*points, None):
+        if each is not None:
+            part.append(each)
+        elif part:
+            yield part
+            part = []
+
+
+# --- the templates --------------------------------------------------------------------------------------------------
+
+
+class _Unindented(Extension):
+    """Takes the indentation out of the templates: a page repeats them many times."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        return re.sub(r"(?m)^[ \t]+", "", source)
+
+
+def case_address(outcome: Outcome) -> str:
+    """The address of an outcome on the page."""
+    return words.case_address(*outcome.key)
+
+
+@cache
+def environment() -> Environment:
+    """The templates, with these pieces as their filters."""
+    made = Environment(
+        extensions=[_Unindented],
+        loader=PackageLoader("conformance.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+        finalize=lambda value: words.printable(value) if type(value) is str else value,
+    )
+    pieces = (address, breakable, case_address, cause_address, finding, meanings_of, sign, sparkline, typeset)
+    told = (words.anchor, words.computed, words.literal, words.plural, words.power, words.versions)
+    made.filters.update({each.__name__: each for each in (*pieces, *told)})
+    made.globals.update(
+        glyphs=words.GLYPHS, meanings=words.MEANINGS, flag=words.FLAG, cell=cell, address_of=words.case_address
+    )
+    return made

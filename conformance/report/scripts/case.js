@@ -1,0 +1,189 @@
+// A case: what each adapter computed in each phase, whether that is as declared, and every number behind it.
+
+import { read, write } from "./address.js";
+import { curvePictures } from "./curves.js";
+import { copyButton, h, reference, table } from "./elements.js";
+import { errorMap } from "./errormap.js";
+import { issueText } from "./issue.js";
+import { exact, literal, number, power, signed } from "./numbers.js";
+
+/** The view of a case; `state` chooses the adapter, the phase and the tensor. */
+export function caseView(run, details, name, state) {
+  const about = details.cases[name];
+  const indices = run.outcomesOf(run.caseIndex.get(name));
+  const selected = chosen(run, indices, state);
+  const operation = run.operation(run.caseIndex.get(name)).name;
+  return [
+    h("p", { class: "path" }, h("a", { href: write({ q: state.q, sort: state.sort }) }, "Overview"), " › ",
+      h("a", { href: write({ operation, q: state.q }) }, operation)),
+    h("h2", { tabindex: "-1" }, name.slice(operation.length + 1) || name),
+    about.description && h("p", { class: "lead" }, about.description),
+    formula(operation),
+    h("section", { "aria-labelledby": "case-outcomes" },
+      h("h3", { id: "case-outcomes" }, "What each framework computed"),
+      outcomes(run, about.outcomes, indices, selected, state)),
+    outcomeView(run, details, name, selected, state),
+    h("section", { "aria-labelledby": "case-yaml" },
+      h("h3", { id: "case-yaml" }, "The case as it is written", about.file && h("small", null, ` ${about.file}`)),
+      h("pre", { class: "scroll", tabindex: "0" }, h("code", null, about.yaml ?? "")),
+      (about.references ?? []).map((each) => h("p", { class: "aside" }, "Reference: ", reference(each)))),
+  ];
+}
+
+function chosen(run, indices, { adapter, phase }) {
+  const fits = (index) =>
+    (!adapter || run.adapters[run.outcomes.adapter[index]] === adapter) &&
+    (!phase || run.phases[run.outcomes.phase[index]] === phase);
+  const fitting = indices.filter(fits);
+  return run.gravest(fitting.length ? fitting : indices);
+}
+
+function formula(operation) {
+  const figure = document.querySelector(`section[data-operation="${CSS.escape(operation)}"] figure.formula`);
+  return figure?.cloneNode(true);
+}
+
+// --- the outcomes ---------------------------------------------------------------------------------------------------
+
+function outcomes(run, held, indices, selected, state) {
+  const { outcomes: columns, adapters, phases, dialects, messages, flag } = run;
+  const rows = indices.map((index) => {
+    const [adapter, phase] = [adapters[columns.adapter[index]], phases[columns.phase[index]]];
+    const address = write({ ...state, adapter, phase, tensor: undefined });
+    const known = held.find((each) => each.adapter === adapter && each.phase === phase).declared;
+    return h("tr", { "aria-current": index === selected && "true" },
+      h("th", { scope: "row" }, h("a", { href: address }, adapter)),
+      h("td", null, phase),
+      h("td", { class: "prose" }, sign(run, index), " ", dialects[columns.dialect[index]]),
+      h("td", null, declaredSign(columns.declared[index], known, flag)),
+      h("td", { class: "power" }, power(run.ratio(index))),
+      h("td", { class: "prose message" }, messages[columns.message[index]]));
+  });
+  return table("Outcomes", ["Adapter", "Phase", "What it computed", "As declared", "Error ratio, power of ten", "Message"], rows, { class: "outcomes" });
+}
+
+function declaredSign(asDeclared, known, flag) {
+  if (!asDeclared) return h("strong", { class: "flag" }, `${flag} no`);
+  return known ? "yes, declared" : "yes";
+}
+
+function sign(run, index) {
+  const verdict = run.verdict(index);
+  return h("span", { class: `verdict ${verdict.name}` }, h("span", { "aria-hidden": "true" }, verdict.glyph), ` ${verdict.name}`);
+}
+
+// --- one outcome ----------------------------------------------------------------------------------------------------
+
+function outcomeView(run, details, name, index, state) {
+  const { outcomes: columns, adapters, phases } = run;
+  const [adapter, phase] = [adapters[columns.adapter[index]], phases[columns.phase[index]]];
+  const all = details.cases[name].outcomes;
+  const outcome = all.find((each) => each.adapter === adapter && each.phase === phase);
+  const script = all.find((each) => each.adapter === adapter && each.script)?.script;
+  const command = reproduction(name, outcome);
+  const source = script?.map((line) => details.lines[line]).join("\n");
+  const tensors = (outcome.tensors ?? []).map((row) => tensorOf(details, row));
+  return h("section", { class: "outcome", "aria-labelledby": "outcome-title" },
+    h("h3", { id: "outcome-title" }, `${adapter}, ${phase} `, sign(run, index)),
+    (outcome.declared ?? []).map((place) => declaration(...details.declarations[place])),
+    tensors.length ? tensorsView(run, tensors, state) : h("p", { class: "aside" }, "Nothing was measured here."),
+    outcome.rivals && runnersUp(run, index, outcome.rivals),
+    outcome.curves && [h("h4", null, "Training, step by step"),
+      h("p", { class: "aside" }, h("span", { class: "key formula" }, "the formula’s own run"), " ", h("span", { class: "key framework" }, "the framework"),
+        ". Of each tensor, the element that ends farthest from the formula’s run."),
+      curvePictures(outcome.curves)],
+    values("Parameters as the framework holds them", outcome.parameters, outcome.defaults),
+    values("Learned weights and states that prediction started from", outcome.learned),
+    h("h4", null, "See it for yourself"),
+    h("p", { class: "buttons" },
+      source && copyButton("Copy the script", source),
+      copyButton("Copy the command", command),
+      copyButton("Copy an issue text", () => issueText(run, details, name, index, tensors, source ?? command))),
+    source ? h("details", null, h("summary", null, "The script: this framework and NumPy, nothing of the harness"), h("pre", { class: "scroll", tabindex: "0" }, h("code", null, source)))
+      : h("pre", { class: "scroll", tabindex: "0" }, h("code", null, command)));
+}
+
+function declaration(what, reason, address) {
+  return h("p", null, h("strong", null, "Declared: "), `${what}. ${reason} `, address && reference(address));
+}
+
+/** The command that writes a script with the same numbers. */
+function reproduction(name, { adapter, mode }) {
+  const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
+  return `conformance repro ${quoted(name)} --adapter ${quoted(adapter)}${mode ? ` --mode ${mode}` : ""}`;
+}
+
+/** A row of numbers with the names of its fields. */
+function tensorOf({ fields }, row) {
+  const tensor = Object.fromEntries(fields.tensor.map((name, place) => [name, row[place]]));
+  tensor.elements = tensor.elements.map((each) => Object.fromEntries(fields.element.map((name, place) => [name, each[place]])));
+  return tensor;
+}
+
+function values(title, held, defaults = []) {
+  if (!held) return null;
+  return h("details", null, h("summary", null, title),
+    h("dl", { class: "values" }, Object.entries(held).map(([name, value]) =>
+      h("div", null, h("dt", null, name), h("dd", null, literal(value), defaults.includes(name) && h("em", null, " the framework’s own default"))))));
+}
+
+function runnersUp(run, index, rivals) {
+  const found = run.dialects[run.outcomes.dialect[index]];
+  return [h("h4", null, "Which formula reproduces it"),
+    h("p", null, found ? ["Found: ", h("strong", null, found), ". "] : "None that is known. ",
+      "Runners-up, and how many times the rounding error they are off:"),
+    h("ul", { class: "rivals" }, rivals.map(([dialect, ratio]) => h("li", null, `${dialect}: ${number(ratio)}`)))];
+}
+
+// --- its tensors ----------------------------------------------------------------------------------------------------
+
+function tensorsView(run, tensors, state) {
+  const keyOf = (tensor) => `${tensor.name},${tensor.dtype}`;
+  const selected = tensors.find((each) => keyOf(each) === state.tensor) ?? tensors.reduce((worst, each) => (graver(run, each, worst) ? each : worst));
+  const rows = tensors.map((tensor) => h("tr", { "aria-current": tensor === selected && "true" },
+    h("th", { scope: "row" }, h("a", { href: write({ ...read(location.hash), tensor: keyOf(tensor) }) }, tensor.name)),
+    h("td", null, tensor.step || "–"),
+    h("td", null, tensor.dtype),
+    h("td", null, tensorSign(run, tensor)),
+    [number(tensor.error_ratio), number(tensor.max_abs), number(tensor.max_rel), number(tensor.max_ulp), number(tensor.drift)].map((text) => h("td", null, text))));
+  return [
+    h("h4", null, "Its tensors"),
+    table("Tensors", ["Tensor", "Step", "Format", "Verdict", "Error ratio", "Largest difference", "relative", "in ulp", "Drift"], rows, { class: "numbers" }),
+    tensorView(run, selected),
+  ];
+}
+
+function graver(run, one, other) {
+  const weight = (tensor) => run.verdicts.find((each) => each.name === tensor.verdict).weight;
+  return weight(one) - weight(other) || (Number(one.error_ratio) > Number(other.error_ratio) ? 1 : -1) > 0;
+}
+
+function tensorSign(run, { verdict, dialect }) {
+  const { glyph } = run.verdicts.find((each) => each.name === verdict);
+  return [h("span", { class: `verdict ${verdict}` }, `${glyph} ${verdict}`), dialect && ` ${dialect}`];
+}
+
+function tensorView(run, tensor) {
+  const limit = run.limits[tensor.dtype];
+  const heldTo = tensor.held_to ? ["measured from ", h("code", null, tensor.held_to), ", which is declared"] : "measured from the published formula";
+  return h("section", { class: "tensor", "aria-labelledby": "tensor-title" },
+    h("h4", { id: "tensor-title" }, `${tensor.name} `, h("small", null, `${tensor.dtype}, shape [${tensor.shape.join(", ")}]${tensor.step ? `, step ${tensor.step}` : ""}`)),
+    h("p", { class: "aside" }, "The signed error of each element in units of the formula’s own rounding error, ", heldTo, "."),
+    tensor.notes.length > 0 && h("ul", null, tensor.notes.map((note) => h("li", null, note))),
+    errorMap(tensor, limit),
+    tensor.elements.length ? worst(tensor) : h("p", null, closest(tensor)));
+}
+
+function worst({ name, dtype, elements }) {
+  const rows = elements.map(({ index, expected, actual, bound }) => {
+    const difference = Number(actual) - Number(expected);
+    return [`[${index.join(", ")}]`, exact(expected, dtype), exact(actual, dtype), signed(difference, 3), number(bound), signed(difference / Number(bound), 3)];
+  });
+  return [h("h5", null, elements.length > 1 ? `The ${elements.length} worst elements` : "The worst element"),
+    table(`Worst elements of ${name}`, ["Index", "Expected", "Actual", "Difference", "Bound", "Error ratio"], rows, { class: "numbers" })];
+}
+
+function closest({ index, expected, actual, tolerance, dtype }) {
+  if (!index.length && tolerance === null) return "";
+  return `Farthest off is [${index.join(", ")}]: expected ${exact(expected, dtype)}, actual ${exact(actual, dtype)}, tolerance ${number(tolerance)}.`;
+}

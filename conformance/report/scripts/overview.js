@@ -1,0 +1,182 @@
+// The overview: the matrix, the causes and the list of cases, as far as the query leaves them.
+
+import { read, write } from "./address.js";
+import { h } from "./elements.js";
+import { briefPower, plural } from "./numbers.js";
+import { toggled } from "./query.js";
+
+const AT_ONCE = 60;
+
+/** How the list of cases may be sorted; each gives a key, the smallest first. */
+export const SORTS = {
+  disagreement: { label: "most adapters disagree", key: (run, entry) => -entry.disagreement },
+  ratio: { label: "largest error ratio", key: (run, entry) => -Math.max(...entry.indices.map((each) => run.ratio(each) ?? -1)) },
+  name: { label: "name", key: () => 0 },
+};
+
+/** The matrix of the page, whose cells are those that Python has written. */
+export class Matrix {
+  constructor(run, table) {
+    this.run = run;
+    this.rows = [...(table?.querySelectorAll("tr[data-operation]") ?? [])].map((row) => ({
+      row,
+      cells: [...row.querySelectorAll("td")],
+      shown: [],
+    }));
+    this.bodies = [...(table?.tBodies ?? [])];
+    this.place = new Map(this.rows.map(({ row }, index) => [row.dataset.operation, index]));
+  }
+
+  /** Show the outcomes of these indices, and nothing of what is not among them. */
+  show(indices) {
+    const { run } = this;
+    const { adapter, phase, case: cases } = run.outcomes;
+    const width = run.phases.length;
+    const leading = this.rows.map(() => []);
+    for (const index of indices) {
+      const row = leading[this.place.get(run.operation(cases[index]).name)];
+      const column = adapter[index] * width + phase[index];
+      const known = row[column];
+      if (known === undefined || run.graver(index, known)) row[column] = index;
+    }
+    this.rows.forEach((entry, place) => this.#showRow(entry, leading[place]));
+    for (const body of this.bodies) body.hidden = [...body.rows].slice(1).every((row) => row.hidden);
+  }
+
+  #showRow(entry, leading) {
+    entry.row.hidden = !leading.length;
+    if (entry.row.hidden) return;
+    entry.cells.forEach((cell, column) => {
+      if (entry.shown[column] === (leading[column] ?? null)) return;
+      entry.shown[column] = leading[column] ?? null;
+      this.#showCell(cell, leading[column]);
+    });
+  }
+
+  #showCell(cell, index) {
+    if (index === undefined) {
+      cell.className = "empty";
+      cell.replaceChildren(h("span", { class: "hidden" }, "none"));
+      return;
+    }
+    const { run } = this;
+    const verdict = run.verdict(index);
+    const declared = run.outcomes.declared[index];
+    cell.className = verdict.name + (declared ? "" : " flagged");
+    cell.replaceChildren(
+      h("a", { href: caseAddress(run, index), title: title(run, index) },
+        verdict.glyph, h("b", null, briefPower(run.ratio(index)), !declared && run.flag)),
+    );
+  }
+}
+
+function title(run, index) {
+  return `${run.words(index)}; ${run.cases[run.outcomes.case[index]]}`;
+}
+
+/** The address of an outcome, which keeps the query. */
+export function caseAddress(run, index) {
+  const { outcomes, cases, adapters, phases } = run;
+  const { q, sort } = read(location.hash);
+  return write({
+    case: cases[outcomes.case[index]], adapter: adapters[outcomes.adapter[index]], phase: phases[outcomes.phase[index]], q, sort,
+  });
+}
+
+/** The cases of these outcomes, as they are sorted: those first in which something is to be seen. */
+export function entries(run, indices, sort) {
+  const found = new Map();
+  for (const index of indices) {
+    const name = run.outcomes.case[index];
+    if (!found.has(name)) found.set(name, []);
+    found.get(name).push(index);
+  }
+  const made = [...found].map(([name, each]) => ({ name, indices: each, disagreement: run.disagreement(each) }));
+  const { key } = SORTS[sort] ?? SORTS.disagreement;
+  const keys = new Map(made.map((entry) => [entry, key(run, entry)]));
+  return made.sort((one, other) => keys.get(one) - keys.get(other) || compareNames(run.cases[one.name], run.cases[other.name]));
+}
+
+function compareNames(one, other) {
+  return one < other ? -1 : one > other ? 1 : 0;
+}
+
+/** The list of cases: the loud ones, and folded those in which everybody conforms. */
+export function caseList(run, found) {
+  const loud = found.filter((entry) => entry.disagreement);
+  const quiet = found.filter((entry) => !entry.disagreement);
+  if (!quiet.length) return [pieces(run, loud)];
+  const folded = h("details", { class: "quiet", toggle: () => folded.children.length > 1 || folded.append(pieces(run, quiet)) },
+    h("summary", null, `${plural(quiet.length, "case")} without a deviation`));
+  return [pieces(run, loud), folded];
+}
+
+/** A list that grows by a piece at a time. */
+function pieces(run, rows) {
+  const list = h("ol", { class: "cases" });
+  const more = h("button", { type: "button", class: "more", click: grow });
+  function grow() {
+    const next = rows.slice(list.childElementCount, list.childElementCount + AT_ONCE);
+    list.append(...next.map((entry) => h("li", null, caseLine(run, entry))));
+    const left = rows.length - list.childElementCount;
+    more.hidden = !left;
+    more.textContent = `Show ${Math.min(left, AT_ONCE)} of ${left.toLocaleString("en")} more`;
+  }
+  grow();
+  return h("div", null, list, more);
+}
+
+function caseLine(run, { name, indices }) {
+  const worst = run.gravest(indices);
+  const byAdapter = new Map();
+  for (const index of indices) {
+    const key = run.outcomes.adapter[index];
+    byAdapter.set(key, byAdapter.has(key) ? run.gravest([byAdapter.get(key), index]) : index);
+  }
+  const shown = [...byAdapter.values()];
+  const quiet = shown.filter((index) => run.verdict(index).quiet && run.outcomes.declared[index]);
+  return [
+    h("a", { class: "name", href: caseAddress(run, worst) }, breakable(run.cases[name])),
+    h("span", { class: "chips" },
+      shown.filter((index) => !quiet.includes(index)).map((index) => chip(run, index)),
+      counts(run, quiet)),
+  ];
+}
+
+function counts(run, indices) {
+  const found = run.verdicts.map((verdict) => [verdict, indices.filter((index) => run.verdict(index) === verdict).length]);
+  return found.filter(([, number]) => number).map(([{ name, glyph }, number]) =>
+    h("span", { class: `verdict ${name}`, title: name }, `${glyph} ${number}`, h("span", { class: "hidden" }, ` ${name}`)));
+}
+
+function chip(run, index) {
+  const verdict = run.verdict(index);
+  const declared = run.outcomes.declared[index];
+  return h("a", { class: `verdict ${verdict.name}`, href: caseAddress(run, index), title: run.words(index) },
+    h("span", { "aria-hidden": "true" }, verdict.glyph), ` ${run.adapters[run.outcomes.adapter[index]]}`,
+    h("span", { class: "hidden" }, `: ${verdict.name}`), !declared && h("span", { class: "flag" }, ` ${run.flag}`));
+}
+
+/** A long name that may be broken where its words end. */
+export function breakable(name) {
+  return name.split(/(?<=[_/[,=])/).flatMap((part, index) => (index ? [h("wbr"), part] : [part]));
+}
+
+/** Buttons that add a term to the query or take it out again, with how many outcomes of those shown it is about. */
+export function chips(run, indices, query, change) {
+  const { outcomes, verdicts, phases, operations } = run;
+  const count = (test) => indices.reduce((sum, index) => sum + (test(index) ? 1 : 0), 0);
+  const pressed = new Set(query.split(/\s+/));
+  const button = (term, label, kind, number) => (number || pressed.has(term)) && h("button",
+    { type: "button", class: `chip ${kind}`, "aria-pressed": String(pressed.has(term)), click: () => change(toggled(query, term)) },
+    label, h("small", null, ` ${number.toLocaleString("en")}`));
+  const families = [...new Set(operations.map((each) => each.family))];
+  return [
+    h("div", { role: "group", "aria-label": "Verdicts" },
+      button("declared:no", `${run.flag} not as declared`, "flagged", count((index) => !outcomes.declared[index])),
+      verdicts.map((verdict, place) => button(`verdict:${verdict.name}`, `${verdict.glyph} ${verdict.name}`, verdict.name, count((index) => outcomes.verdict[index] === place))),
+      phases.map((phase, place) => button(`phase:${phase}`, phase, "", count((index) => outcomes.phase[index] === place)))),
+    h("div", { role: "group", "aria-label": "Families" },
+      families.map((family) => button(`family:${family}`, family, "", count((index) => operations[run.operationOf[outcomes.case[index]]].family === family)))),
+  ];
+}

@@ -1,0 +1,236 @@
+"""The Rosetta stone of an operation: how each framework writes it, and how to get from one to another.
+
+All of it comes from the run: the spellings that the adapters told, the defaults that the frameworks held, the dialects
+that were measured.  A run file may come from anywhere, so what is not of its kind counts as not said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.operation import Operation
+from conformance.report.data import Values
+from conformance.report.words import dialect_name, literal
+from conformance.results import Run
+from conformance.rosetta import CONVERSIONS, conversion
+
+
+@dataclass(frozen=True)
+class Argument:
+    """How a framework writes a parameter: the name of its argument, and by which convention (`1 − {}`)."""
+
+    name: str = ""
+    conversion: str = ""
+    refused: str = ""
+
+    def conversion_of(self, name: str) -> str:
+        """The conversion of a parameter of that name, as a formula."""
+        return self.conversion.replace("{}", name)
+
+    def value(self, ours: Any) -> str:
+        """What the argument is where our parameter is this."""
+        convert = CONVERSIONS.get(self.conversion)
+        return literal(convert(ours) if convert and isinstance(ours, float) else ours)
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How some adapters write an operation, all alike.
+
+    ``defaults`` are the frameworks' own, as measured, by our convention.
+    """
+
+    adapters: tuple[str, ...]
+    call: str
+    training: str
+    functions: str
+    arguments: Mapping[str, Argument]
+    tensors: Mapping[str, str]
+    defaults: Mapping[str, str]
+
+    @property
+    def title(self) -> str:
+        return ", ".join(self.adapters)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """Another formula than the published one, who computes it, and of which tensors.
+
+    ``why`` has a reason and a reference each.
+    """
+
+    name: str
+    tensors: tuple[str, ...]
+    adapters: tuple[str, ...]
+    why: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Stone:
+    """All that a run says of an operation's spellings and dialects."""
+
+    operation: str
+    known: Operation | None
+    writings: Sequence[Writing]
+    spoken: Sequence[Dialect] = ()
+
+    @property
+    def parameters(self) -> list[str]:
+        """The parameters that a framework has an argument or a default for, in the formula's order."""
+        named = [name for each in self.writings for name in (*each.arguments, *each.defaults)]
+        order = list(self.known.parameters) if self.known else []
+        return sorted(dict.fromkeys(named), key=lambda name: order.index(name) if name in order else len(order))
+
+    @property
+    def tensors(self) -> list[str]:
+        """The weights and states that a framework has a name for."""
+        return list(dict.fromkeys(name for each in self.writings for name in each.tensors))
+
+    def ports(self) -> dict[str, dict[str, list[str]]]:
+        """How to get from each framework to each other, in sentences."""
+        return {
+            one.title: {other.title: list(self._hints(one, other)) for other in self.writings if other is not one}
+            for one in self.writings
+        }
+
+    def _hints(self, one: Writing, other: Writing) -> Iterator[str]:
+        yield f"`{one.call}` becomes `{other.call}`."
+        for name in self.parameters:
+            yield from _parameter(name, one, other)
+        for name in self.tensors:
+            mine, theirs = one.tensors.get(name), other.tensors.get(name)
+            if mine and theirs and mine != theirs:
+                yield f"The {name}: `{mine}` is `{theirs}`."
+            elif mine and not theirs:
+                yield f"The {name}, `{mine}`, is no weight there."
+        for dialect in self.spoken:
+            here, there = (bool({*dialect.adapters} & {*each.adapters}) for each in (one, other))
+            if here != there:
+                who, others = (one, other.title) if here else (other, one.title)
+                where = ", ".join(f"`{who.tensors.get(name, name)}`" for name in dialect.tensors)
+                yield f"The numbers differ in {where}: {who.title} computes {self.told(dialect)}; {others} does not."
+
+    def told(self, dialect: Dialect) -> str:
+        """A dialect with what it means."""
+        meanings = "; ".join(self.meanings(dialect.name))
+        return f"{dialect.name} ({meanings})" if meanings else dialect.name
+
+    def meanings(self, dialect: str) -> list[str]:
+        """What the settings of a dialect mean, as far as the formula says."""
+        knobs = self.known.knobs if self.known else {}
+        settings = [setting.partition("=") for setting in dialect.split(", ")]
+        return [
+            meaning
+            for name, _, setting in settings
+            if name in knobs
+            for value, meaning in knobs[name].values.items()
+            if str(value) == setting
+        ]
+
+
+def _parameter(name: str, one: Writing, other: Writing) -> Iterator[str]:
+    mine, theirs = one.arguments.get(name, Argument()), other.arguments.get(name, Argument())
+    if mine.name and not theirs.name:
+        yield f"`{mine.name}` has no counterpart{f': {theirs.refused}' if theirs.refused else ''}."
+    elif mine.name and (mine.name, mine.conversion) != (theirs.name, theirs.conversion):
+        yield f"`{mine.name}` becomes `{theirs.name}`{_by_convention(mine, theirs)}."
+    default, there = one.defaults.get(name), other.defaults.get(name)
+    if default is not None and there is not None and default != there:
+        given = f"`{theirs.name}={theirs.value(_number(default))}`" if theirs.name else f"{name} of {default}"
+        must = "must be given" if theirs.name else "cannot be had"
+        yield f"{given} {must}: the default for {name} is {default} here, {there} there."
+
+
+def _by_convention(mine: Argument, theirs: Argument) -> str:
+    if mine.conversion == theirs.conversion:
+        return ""
+    if not mine.conversion and theirs.conversion.count("{}") == 1:
+        return " = " + theirs.conversion.format(mine.name)
+    if not theirs.conversion and mine.conversion in ("1 − {}", "−{}", "1/{}"):  # these undo themselves
+        return " = " + mine.conversion.format(mine.name)
+    return f" ({mine.conversion or 'as it is'} here, {theirs.conversion or 'as it is'} there)"
+
+
+def _number(text: str) -> Any:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+# --- reading it off a run -------------------------------------------------------------------------------------------
+
+
+def stone(run: Run, name: str, known: Operation | None, found: Sequence[Values]) -> Stone:
+    """What a run says of an operation; ``found`` are its outcomes."""
+    groups: dict[str, Writing] = {}
+    defaults = _defaults(found)
+    for adapter in sorted(run.header.adapters):
+        written = _mapping(_mapping(run.header.adapters[adapter].get("spellings")).get(name))
+        if not written.get("call"):
+            continue
+        made = _writing(adapter, written, defaults.get(adapter, {}))
+        key = repr((made.call, made.training, made.arguments, made.tensors, made.defaults))
+        if key in groups:
+            made = Writing(**{**vars(groups[key]), "adapters": (*groups[key].adapters, adapter)})
+        groups[key] = made
+    return Stone(name, known, tuple(groups.values()), tuple(_dialects(found)))
+
+
+def _writing(adapter: str, written: Mapping[str, Any], defaults: Mapping[str, str]) -> Writing:
+    return Writing(
+        adapters=(adapter,),
+        call=str(written["call"]),
+        training=str(written.get("training") or ""),
+        functions=str(written.get("functions") or ""),
+        arguments={name: _argument(_mapping(each)) for name, each in _mapping(written.get("parameters")).items()},
+        tensors={name: str(each) for name, each in _mapping(written.get("tensors")).items()},
+        defaults=defaults,
+    )
+
+
+def _argument(said: Mapping[str, Any]) -> Argument:
+    if said.get("refused"):
+        return Argument(refused=str(said["refused"]))
+    pairs = [each for each in said.get("values") or () if isinstance(each, Sequence) and len(each) == 2]
+    return Argument(str(said.get("argument") or ""), conversion(pairs))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _defaults(found: Iterable[Values]) -> dict[str, dict[str, str]]:
+    """The defaults of each adapter's framework, as its objects held them."""
+    seen: dict[str, dict[str, dict[str, None]]] = {}
+    for values in found:
+        for name in values.get("defaults", ()):
+            if name in values.get("parameters", {}):
+                texts = seen.setdefault(values["adapter"], {}).setdefault(name, {})
+                texts[literal(values["parameters"][name])] = None
+    return {adapter: {name: " or ".join(texts) for name, texts in each.items()} for adapter, each in seen.items()}
+
+
+def _dialects(found: Iterable[Values]) -> list[Dialect]:
+    """The dialects of single tensors, with those who speak them; several tensors of one dialect are one finding."""
+    tensors: dict[str, dict[str, None]] = {}
+    speakers: dict[str, dict[str, None]] = {}
+    reasons: dict[str, dict[tuple[str, str], None]] = {}
+    for values in found:
+        for tensor in values["tensors"]:
+            if tensor["verdict"] != "dialect":
+                continue
+            name = dialect_name(tensor["dialect"])
+            tensors.setdefault(name, {})[str(tensor["name"])] = None
+            speakers.setdefault(name, {})[str(values["adapter"])] = None
+            for entry in values["declared"]:
+                if entry.get("dialect") == tensor["dialect"] and entry.get("reason"):
+                    why = str(entry["reason"]), str(entry.get("reference") or "")
+                    reasons.setdefault(name, {})[why] = None
+    return [
+        Dialect(name, tuple(tensors[name]), tuple(sorted(adapters)), tuple(reasons.get(name, ())))
+        for name, adapters in speakers.items()
+    ]

@@ -1,0 +1,518 @@
+"""The page in a real browser: what users see and do, on a page that opens from disk.
+
+Each page's picture is kept in a folder beside the repository's tests' other leavings, so that somebody can look at it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from conformance.report import html
+from conformance.results import Run
+from conformance.tests.stories import CUBE, CUBE_ERRORS, SCRIPT, story
+from conformance.tests.test_report import HOSTILE, hostile
+from conformance.tests.test_results import outcome, run
+
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+expect = playwright.expect
+
+PICTURES = Path(os.environ.get("CONFORMANCE_PICTURES") or Path(tempfile.gettempdir()) / "conformance-pictures")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
+CASE = "#?case=softmax/rows&adapter=torch&phase=predict"
+TRAINED = "#?case=batch_normalization/trained&adapter=torch&phase=train"
+VIEWS = {
+    "overview": "",
+    "query": "#?q=torch:dialect",
+    "operation": "#?operation=batch_normalization",
+    "case": CASE,
+    "trained": TRAINED,
+    "compare": "#?compare=1",
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        pytest.skip("there is no Chromium")
+    with playwright.sync_playwright() as driver:
+        launched = driver.chromium.launch(executable_path=found, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Run], str]:
+    """Writes the page of a run, and gives its address."""
+
+    def write(made: Run) -> str:
+        path = tmp_path_factory.mktemp("page") / "page.html"
+        path.write_text(html.render(made), encoding="utf-8", errors="backslashreplace")
+        return path.as_uri()
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def address(file: Callable[[Run], str]) -> str:
+    return file(story())
+
+
+@pytest.fixture
+def visit(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
+    """Opens a view; afterwards, no page has complained or asked for anything but itself."""
+    complaints: list[str] = []
+    contexts = []
+
+    def opened(
+        hash: str = "", page_address: str = address, width: int = 1280, height: int = 900, **options: Any
+    ) -> Any:
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(dialog.message))
+        page.on("request", lambda request: request.url.split("#")[0] == page_address or _asked(request, complaints))
+        page.goto(page_address + hash)
+        if options.get("java_script_enabled", True):
+            shown(page)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def _asked(request: Any, complaints: list[str]) -> None:
+    if not request.url.startswith("data:image/"):  # the icon, which is part of the page
+        complaints.append(f"asked for {request.url}")
+
+
+def shown(page: Any) -> None:
+    """Wait until the page shows what its address asks for."""
+    expect(page.locator("html")).to_have_attribute("data-shown", page.evaluate("location.hash"))
+
+
+def texts(page: Any, selector: str) -> list[str]:
+    return [" ".join(each.split()) for each in page.locator(selector).all_inner_texts()]
+
+
+def case_names(page: Any) -> list[str]:
+    return texts(page, "#case-list .name")
+
+
+# --- every view -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", VIEWS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_view_has_a_heading_a_picture_and_nothing_that_axe_objects_to(
+    visit: Callable[..., Any], name: str, scheme: str
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = visit(VIEWS[name], color_scheme=scheme)
+    assert page.locator("main h2:visible").count() > 0
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    found = axe.run(page, options={"runOnly": {"type": "tag", "values": tags}})
+    assert found.violations_count == 0, found.generate_report()
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / f"{name}-{scheme}.png", full_page=True)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+@pytest.mark.parametrize("width", [360, 768, 3840])
+def test_nothing_sticks_out_of_the_window(visit: Callable[..., Any], name: str, width: int) -> None:
+    page = visit(VIEWS[name], width=width)
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    page.screenshot(path=PICTURES / f"{name}-{width}.png") if PICTURES.exists() else None
+
+
+def test_dark_and_light_follow_the_system_until_one_chooses(visit: Callable[..., Any]) -> None:
+    paper = "getComputedStyle(document.body.parentElement).backgroundColor"
+    page = visit(color_scheme="dark")
+    dark = page.evaluate(paper)
+    assert sum(int(each) for each in dark[4:-1].split(",")) < 150
+    page.click("#theme")
+    expect(page.locator("#theme")).to_have_text("Colours: light")
+    assert page.evaluate(paper) == "rgb(255, 255, 255)"
+    page.click("#theme")
+    assert page.evaluate(paper) == dark
+
+
+def test_print_shows_the_findings_and_not_the_controls(visit: Callable[..., Any]) -> None:
+    page = visit()
+    page.emulate_media(media="print")
+    assert page.locator("table.matrix").is_visible()
+    assert not page.locator("#search").is_visible()
+    assert not page.locator("#theme").is_visible()
+
+
+# --- without scripts ------------------------------------------------------------------------------------------------
+
+
+def test_without_scripts_the_overview_and_the_operations_read(visit: Callable[..., Any]) -> None:
+    page = visit(java_script_enabled=False)
+    for text in ("Not as declared", "Operations by frameworks", "variance_correction=1", "jax is not installed"):
+        assert page.get_by_text(text).first.is_visible()
+    section = page.locator("#operation-batch_normalization")
+    assert section.locator("math").is_visible()
+    assert "torch.nn.BatchNorm1d(2, momentum=0.5)" in section.inner_text()
+    assert "batch_normalization/trained" in section.inner_text()
+    assert not page.locator("#search").is_visible()
+    page.locator("table.matrix a", has_text="softmax").click()
+    assert page.url.endswith("#operation-softmax")
+    cell = page.locator("tr[data-operation=softmax] td.deviates a")
+    assert cell.get_attribute("title") == "deviates"
+    assert cell.inner_text().split() == ["✗", "+1.1", "⚑"]  # log10 of 12
+
+
+# --- the query ------------------------------------------------------------------------------------------------------
+
+QUERIES = {
+    "torch:dialect": ["adam/steps", "batch_normalization/trained"],
+    "torch:deviates": ["softmax/rows"],
+    "torch:deviates keras:conforms": ["softmax/rows"],
+    "keras:unsupported torch:conforms": ["relu/lacking"],
+    "keras:dialect": [],
+    "*:crash": ["adam/steps"],
+    "@softmax": ["softmax/rows", "softmax/large"],
+    "@soft": ["softmax/rows", "softmax/large"],
+    "@relu !quiet": ["relu/lacking"],
+    "ratio>10": ["softmax/rows", "softmax/large"],
+    "ratio>=12 ratio<2000": ["softmax/rows"],
+    "keras:conforms ratio>10": [],  # of the outcomes of keras
+    "verdict:imprecise ratio>1e3": ["softmax/large"],
+    "verdict:imprecise ratio>1e4": [],
+    "declared:no": ["adam/steps", "softmax/rows"],
+    "torch:undeclared": ["softmax/rows"],
+    "!declared:yes": ["adam/steps", "softmax/rows"],
+    "phase:train": ["adam/steps", "batch_normalization/trained"],
+    "family:optimizer": ["adam/steps"],
+    "variance_correction": ["batch_normalization/trained"],
+    "torch:variance_correction": ["batch_normalization/trained"],
+    'message:"signal 11"': ["adam/steps"],
+    '"no counterpart"': ["relu/lacking"],
+    "dialect:late": ["adam/steps"],
+    "!torch:conforms @softmax": ["softmax/rows", "softmax/large"],
+}
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_query_leaves_the_cases_that_it_is_about(visit: Callable[..., Any], query: str) -> None:
+    page = visit()
+    page.fill("#query", query)
+    page.locator("#case-list details").evaluate_all("all => all.forEach(each => each.open = true)")
+    expect(page.locator("#case-list details > div")).to_have_count(page.locator("#case-list details").count())
+    assert sorted(case_names(page)) == sorted(QUERIES[query])
+    rows = set(texts(page, "tr[data-operation]:visible th"))
+    assert rows == {name.partition("/")[0] for name in QUERIES[query]}
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("nobody:conforms", "there is no such adapter or field"),
+        ("ratio>much", "expected a number"),
+        ("verdict:wrong", "expected one of conforms"),
+        ("phase:fit", "expected one of train, predict"),
+        ("!", "expected something to look for"),
+    ],
+)
+def test_a_query_that_makes_no_sense_is_told(visit: Callable[..., Any], query: str, said: str) -> None:
+    page = visit()
+    page.fill("#query", query)
+    expect(page.locator("#found")).to_contain_text(said)
+    assert page.locator("#query").get_attribute("aria-invalid") == "true"
+    assert case_names(page) == []
+
+
+def test_the_matrix_shows_what_the_query_leaves_and_comes_back(visit: Callable[..., Any]) -> None:
+    page = visit()
+    before = page.locator("table.matrix").inner_text()
+    page.fill("#query", "@softmax large")
+    assert texts(page, "tr[data-operation=softmax] td") == ["none", "✓ −0.3", "none", "≈ +3.3"]
+    page.fill("#query", "")
+    assert page.locator("table.matrix").inner_text() == before
+
+
+def test_chips_add_to_the_query_and_take_out_again(visit: Callable[..., Any]) -> None:
+    page = visit()
+    page.get_by_role("button", name="deviates").click()
+    assert page.input_value("#query") == "verdict:deviates"
+    assert case_names(page) == ["softmax/rows"]
+    page.get_by_role("button", name="deviates").click()
+    assert page.input_value("#query") == ""
+
+
+def test_the_list_is_sorted_as_one_wishes(visit: Callable[..., Any]) -> None:
+    page = visit("#?q=ratio>10")
+    page.select_option("#sort", "ratio")
+    assert case_names(page) == ["softmax/large", "softmax/rows"]
+    page.select_option("#sort", "name")
+    assert case_names(page) == ["softmax/large", "softmax/rows"]
+    assert "sort=name" in page.url
+    page.select_option("#sort", "disagreement")
+    page.fill("#query", "declared:no")
+    assert case_names(page) == ["adam/steps", "softmax/rows"]  # two adapters, one adapter
+
+
+# --- addresses ------------------------------------------------------------------------------------------------------
+
+
+def test_an_address_leads_to_the_same_whatever_else_is_in_the_report(
+    visit: Callable[..., Any], file: Callable[[Run], str]
+) -> None:
+    made = story()
+    shuffled = list(made.outcomes)
+    random.Random(0).shuffle(shuffled)
+    for outcomes in (made.outcomes, tuple(shuffled), tuple(each for each in made.outcomes if "softmax" in each.case)):
+        page = visit(CASE, file(replace(made, outcomes=outcomes)))
+        assert page.locator("#case h2").inner_text() == "rows"
+        assert page.locator("#outcome-title").inner_text().startswith("torch, predict")
+
+
+def test_back_and_forward(visit: Callable[..., Any]) -> None:
+    page = visit()
+    page.fill("#query", "torch:deviates")
+    page.locator("#case-list .name").click()
+    expect(page.locator("#case h2")).to_have_text("rows")
+    page.get_by_role("link", name="softmax", exact=True).click()
+    expect(page.locator("#operation-softmax h2")).to_be_visible()
+    page.go_back()
+    expect(page.locator("#case h2")).to_be_visible()
+    page.go_back()
+    expect(page.locator("table.matrix")).to_be_visible()
+    assert page.input_value("#query") == "torch:deviates"
+    page.go_back()
+    assert page.input_value("#query") == ""
+    page.go_forward()
+    page.go_forward()
+    expect(page.locator("#case h2")).to_be_visible()
+
+
+def test_an_address_of_something_else_says_so(visit: Callable[..., Any]) -> None:
+    for hash, said in (("#?case=no/such", "no case no/such"), ("#?operation=nothing", "no operation nothing")):
+        expect(visit(hash).locator("#lost")).to_contain_text(said)
+    assert visit("#%E0%A4%A").locator("table.matrix").is_visible()
+
+
+def test_links_of_the_matrix_lead_to_the_most_telling_case(visit: Callable[..., Any]) -> None:
+    page = visit()
+    page.locator("tr[data-operation=softmax] td.deviates a").click()
+    assert page.url.endswith(CASE)
+
+
+# --- keys -----------------------------------------------------------------------------------------------------------
+
+
+def test_keys(visit: Callable[..., Any]) -> None:
+    page = visit("#?q=declared:no")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "query"
+    page.keyboard.type("j?")  # keys are text in a field
+    assert page.input_value("#query") == "j?"
+    page.fill("#query", "declared:no")
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator("#case h2")).to_have_text("steps")
+    page.keyboard.press("j")
+    expect(page.locator("#case h2")).to_have_text("rows")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#case h2")).to_have_text("steps")
+    page.keyboard.press("?")
+    assert page.locator("#help").is_visible()
+    page.screenshot(path=PICTURES / "help.png") if PICTURES.exists() else None
+    page.keyboard.press("Escape")
+    assert not page.locator("#help").is_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("table.matrix")).to_be_visible()
+    assert page.input_value("#query") == "declared:no"
+
+
+def test_one_can_walk_through_the_page_with_the_tab_key(visit: Callable[..., Any]) -> None:
+    page = visit()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+# --- a case ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_case_tells_what_was_computed_and_apart_from_that_whether_it_is_as_declared(
+    visit: Callable[..., Any],
+) -> None:
+    page = visit(CASE)
+    rows = [
+        [" ".join(cell.split()) for cell in row.locator("th, td").all_inner_texts()]
+        for row in page.locator(".outcomes tbody tr").all()
+    ]
+    assert [row[:5] for row in rows] == [
+        ["torch", "predict", "✗ deviates unexplained", "⚑ no", "+1.1"],
+        ["keras", "predict", "✓ conforms the published formula", "yes", "−0.3"],
+    ]
+    page.locator(".outcomes a", has_text="keras").click()
+    expect(page.locator("#outcome-title")).to_contain_text("keras, predict")
+    assert "name: softmax/rows" in page.locator("#case pre").last.inner_text()
+
+
+def slice_of(first: int) -> list[list[str]]:
+    """What the map shows of the tensor at a place of its first axis: -12 is the first number, row by row."""
+    part = [int(each) for each in CUBE_ERRORS[12 * first : 12 * first + 12]]
+    signs = [f"+{each}" if each > 0 else str(each).replace("-", "−") for each in part]
+    return [signs[row * 4 : row * 4 + 4] for row in range(3)]
+
+
+def the_map(page: Any) -> list[list[str]]:
+    return [row.locator("td").all_inner_texts() for row in page.locator(".map tbody tr").all()]
+
+
+def test_the_error_map_shows_the_numbers_and_the_picker_every_slice(visit: Callable[..., Any]) -> None:
+    page = visit(CASE)
+    assert the_map(page) == slice_of(0)
+    first = page.locator(".map tbody td").first
+    assert first.get_attribute("title") == "[0, 0, 0]: −12"
+    assert "below" in str(first.get_attribute("class"))
+    page.select_option("select[aria-label='axis 0']", "1")
+    assert the_map(page) == slice_of(1)
+    assert page.locator(".map td").last.get_attribute("title") == "[1, 2, 3]: +11"
+    page.select_option("select[aria-label='rows: axis']", "0")  # axis 0 by axis 2, at place 0 of axis 1
+    assert the_map(page) == [slice_of(0)[0], slice_of(1)[0]]
+    page.select_option("select[aria-label='axis 1']", "2")
+    assert the_map(page) == [slice_of(0)[2], slice_of(1)[2]]
+
+
+def test_what_rounding_explains_looks_other_than_what_it_does_not(visit: Callable[..., Any]) -> None:
+    page = visit(CASE)
+    kinds = {text: page.locator(".map td", has_text=text).first.get_attribute("class") for text in ("−12", "−4")}
+    assert kinds == {"−12": "below", "−4": "within"}  # float32 conforms up to 4
+    colours = {
+        page.locator(f".map td.{kind}").first.evaluate("each => getComputedStyle(each).backgroundColor")
+        for kind in ("below", "within")
+    }
+    assert len(colours) == 2
+
+
+def test_the_worst_elements_stand_with_index_expected_actual_difference_and_bound(visit: Callable[..., Any]) -> None:
+    page = visit(CASE)
+    rows = [row.locator("td").all_inner_texts() for row in page.locator(".tensor .numbers tbody tr").all()]
+    assert rows == [
+        ["[0, 0, 0]", "1", "0.25", "−0.75", "0.0625", "−12"],
+        ["[1, 2, 3]", "2", "2.6875", "+0.688", "0.0625", "+11"],
+    ]
+    assert CUBE.notes[0] in page.locator(".tensor").inner_text()
+
+
+def test_a_large_map_is_dense_and_still_tells_its_numbers(
+    visit: Callable[..., Any], file: Callable[[Run], str]
+) -> None:
+    wide = replace(CUBE, shape=(2, 50), errors=tuple(float(each) for each in range(100)), index=(1, 49), elements=())
+    page = visit("#?case=softmax/wide", file(run(outcome("softmax/wide", tensors=(wide,)))))
+    assert page.locator(".map.dense td").count() == 101  # and the corner of the heads
+    assert page.locator(".map td").last.get_attribute("title") == "[1, 49]: +99"
+
+
+def test_curves_show_the_framework_beside_the_formula(visit: Callable[..., Any]) -> None:
+    page = visit(TRAINED)
+    captions = texts(page, ".curve figcaption")
+    assert captions[0] == "loss after 3 steps 1.5, by the formula 1.5; difference 0"
+    assert captions[1] == "moving_variance[1] after 3 steps 2.5, by the formula 2; difference +0.5"
+    framework = page.locator(".curve").nth(1).locator("polyline.framework")
+    heights = [float(point.split(",")[1]) for point in str(framework.get_attribute("points")).split()]
+    low, high = heights[0], heights[2]
+    assert heights[1] == pytest.approx((low + high) / 2, abs=0.1)  # 1.75 is in the middle of 1 and 2.5
+    assert low > high  # up is more
+
+
+def test_the_runners_up_and_the_framework_s_own_defaults_are_told(visit: Callable[..., Any]) -> None:
+    page = visit(TRAINED)
+    said = page.locator(".outcome").inner_text()
+    assert "epsilon=outside: 3e6" in said
+    assert "Declared: moving_*: variance_correction=1. the unbiased variance https://github.com/" in said
+    page.get_by_text("Parameters as the framework holds them").click()
+    assert "1e−5 the framework’s own default" in texts(page, ".outcome .values dd")
+
+
+def test_copy_buttons(visit: Callable[..., Any]) -> None:
+    page = visit(CASE, permissions=["clipboard-read", "clipboard-write"])
+    copied = lambda: page.evaluate("navigator.clipboard.readText()")  # noqa: E731
+    page.get_by_role("button", name="Copy the script").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert copied().rstrip("\n") == SCRIPT.rstrip("\n")
+    page.get_by_role("button", name="Copy the command").click()
+    assert copied() == "conformance repro softmax/rows --adapter torch"
+    page.get_by_role("button", name="Copy an issue text").click()
+    text = copied()
+    assert text.startswith("## softmax: torch deviates in predict\n")
+    assert "| [0, 0, 0] | 1 | 0.25 | −0.75 | 0.0625 |" in text
+    assert f"```python\n{SCRIPT}```" in text
+    assert "torch 1.0" in text
+
+
+# --- an operation ---------------------------------------------------------------------------------------------------
+
+
+def test_an_operation_puts_the_spellings_side_by_side(visit: Callable[..., Any]) -> None:
+    page = visit("#?operation=batch_normalization")
+    heads = texts(page, "#operation-batch_normalization .stone thead th")
+    rows = {row.locator("th").inner_text(): [" ".join(each.split()) for each in row.locator("td").all_inner_texts()]
+            for row in page.locator("#operation-batch_normalization .stone tbody tr").all()}  # fmt: skip
+    torch = dict(zip(heads[1:], rows["torch"], strict=True))
+    assert torch["Call"] == "torch.nn.BatchNorm1d(2, momentum=0.5)"
+    assert torch["momentum"] == "momentum = 1 − momentum default 0.9"
+    assert torch["epsilon"] == "eps default 1e-05"
+    assert torch["moving_variance"] == "running_var"
+    assert dict(zip(heads[1:], rows["keras"], strict=True))["epsilon"] == "epsilon default 0.001"
+
+
+def test_porting_is_told_both_ways(visit: Callable[..., Any]) -> None:
+    page = visit("#?operation=batch_normalization")
+    port = page.locator("#operation-batch_normalization .port")
+    port.locator("select").nth(0).select_option("torch")
+    port.locator("select").nth(1).select_option("keras")
+    said = texts(page, "#operation-batch_normalization .hints li")
+    assert "momentum becomes momentum = 1 − momentum." in said
+    assert "eps becomes epsilon." in said
+    assert "epsilon=1e-05 must be given: the default for epsilon is 1e-05 here, 0.001 there." in said
+    assert "The moving_variance: running_var is moving_variance." in said
+    assert any(
+        each.startswith("The numbers differ in running_var: torch computes variance_correction=1") for each in said
+    )
+
+
+# --- hostile and empty runs -----------------------------------------------------------------------------------------
+
+
+def test_a_hostile_run_is_shown_as_text(visit: Callable[..., Any], file: Callable[[Run], str]) -> None:
+    made = hostile()
+    name = quote(made.outcomes[0].case, safe="")
+    page = visit(f"#?case={name}", file(made))
+    assert HOSTILE in page.locator("#case").inner_text()
+    assert page.evaluate("document.querySelectorAll('script:not([id]):not([type=module])').length") == 0
+    page.locator("details").evaluate_all("all => all.forEach(each => each.open = true)")
+    page.get_by_role("link", name="Overview").first.click()
+    assert HOSTILE in page.locator("#case-list").inner_text()
+
+
+@pytest.mark.parametrize("outcomes", [(), (outcome(),)])
+def test_a_run_of_little_or_nothing_has_a_page(
+    visit: Callable[..., Any], file: Callable[[Run], str], outcomes: tuple[Any, ...]
+) -> None:
+    page = visit("", file(run(*outcomes)))
+    assert page.locator("#overview").is_visible()
+    page.get_by_role("link", name="Compare").click()
+    assert page.locator("#compare").is_visible()

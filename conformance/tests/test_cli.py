@@ -252,7 +252,7 @@ def test_a_run_writes_what_ci_wants(tmp_path, broken):
     assert json.loads(done.stdout)["outcomes"]  # and nothing else
     assert f"wrote {tmp_path / 'j.xml'}" in done.stderr
     assert json.loads((tmp_path / "b.json").read_text())["color"] == "red"
-    assert "https://x.org/#?case=relu%2Fkink&adapter=numpy&phase=predict" in (tmp_path / "m.md").read_text()
+    assert "https://x.org/#?case=relu/kink&adapter=numpy&phase=predict" in (tmp_path / "m.md").read_text()
     for option, name in names.items():
         again = tmp_path / f"again-{name}"
         assert conformance("report", tmp_path / "out", option, again, "--link", "https://x.org/").exit_code == 0

@@ -229,6 +229,34 @@ def test_the_workflow_that_comments_runs_nothing_of_the_pull_request():
     assert used == ["actions/download-artifact"]
 
 
+@pytest.mark.parametrize(
+    ("number", "at", "posted"),
+    [
+        ("7\n", "abc", True),
+        ("7", "another commit", False),
+        ("7; touch owned", "abc", False),
+        ("$(touch owned)", "abc", False),
+        ("../7", "abc", False),
+        ("", "abc", False),
+    ],
+)
+def test_a_comment_goes_to_the_pull_request_that_was_run_and_to_no_other(tmp_path, number, at, posted):
+    (script,) = [step["run"] for step in steps(ROOT / ".github" / "workflows" / "comment.yml") if "run" in step]
+    (tmp_path / "comment").mkdir()
+    (tmp_path / "comment" / "number").write_text(number)
+    (tmp_path / "comment" / "comment.md").write_text("what changed")
+    gh = tmp_path / "gh"
+    gh.write_text('#!/bin/sh\necho "$*" >> calls\nif [ "$1" = api ]; then echo "$AT"; fi\n')
+    gh.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    environment = {"PATH": path, "GH_REPO": "who/what", "COMMIT": "abc", "AT": at}
+    subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    calls = (tmp_path / "calls").read_text() if (tmp_path / "calls").exists() else ""
+    wanted = "pr comment 7 --edit-last --create-if-none --body-file comment/comment.md"
+    assert (wanted in calls) == posted
+    assert not (tmp_path / "owned").exists()
+
+
 def test_every_workflow_is_held_against_the_schema():
     text = (ROOT / "tox.ini").read_text()
     assert all(f".github/workflows/{each.name}" in text for each in WORKFLOWS)

@@ -397,7 +397,7 @@ def test_markdown_links_to_the_page_the_source_and_who_published_it(monkeypatch:
     for name in ("SERVER_URL", "REPOSITORY", "SHA"):
         monkeypatch.delenv(f"GITHUB_{name}", raising=False)
     shown = markdown.render(made, link="https://example.org/page.html")
-    fragment = "case=softmax%2Frows%5Baxis%3D1%5D%20%28x%29%7C&adapter=torch&phase=predict"
+    fragment = "case=softmax/rows%5Baxis%3D1%5D%20%28x%29%7C&adapter=torch&phase=predict"
     assert f"(https://example.org/page.html#?{fragment})" in shown
     assert "| cases/some.yaml [https://arxiv.org/abs/1](https://arxiv.org/abs/1) javascript:x |" in shown
     for name, value in (("SERVER_URL", "https://github.com"), ("REPOSITORY", "who/what"), ("SHA", "abc")):

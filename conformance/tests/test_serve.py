@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,10 +23,12 @@ from urllib.parse import quote
 import pytest
 from click.testing import CliRunner
 
+from conformance import report
 from conformance.cli import main
 from conformance.errors import UsageError
 from conformance.runfile import write_whole
 from conformance.serve import Server, Site, reloading, widened
+from conformance.tests.test_results import failing, outcome, run
 
 POLICY = "default-src 'none'; script-src 'sha256-AAAA='; style-src 'sha256-BBBB='; base-uri 'none'"
 PAGE = f"""<!DOCTYPE html>
@@ -327,6 +330,29 @@ def test_what_is_not_replaced_is_left_alone_until_the_server_ends(folder: Path) 
         (folder / "run.jsonl").write_text("another")
         time.sleep(1.2)
     assert events.next() == ""
+
+
+@pytest.mark.slow
+def test_a_page_in_a_browser_reloads_where_it_is(tmp_path: Path) -> None:
+    """The page's policy is the real one: it must let the script run, and nothing may be complained of."""
+    driver = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        pytest.skip("there is no Chromium")
+    report.write(run(outcome()), tmp_path / "index.html")
+    with served(tmp_path) as server, driver.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{server.address}#?q=torch")
+        with page.expect_event("load", timeout=15_000):
+            report.write(run(outcome(), failing()), tmp_path / "index.html")
+        assert "softmax" in page.content()
+        assert page.url == f"{server.address}#?q=torch"
+        browser.close()
+    assert complaints == []
 
 
 # --- the command ----------------------------------------------------------------------------------------------------

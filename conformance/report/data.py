@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from conformance.report import words
 from conformance.report.overview import WEIGHT, family_of, operation_of
-from conformance.results import Run
+from conformance.results import Run, to_json
 
 Values: TypeAlias = Mapping[str, Any]
 """An outcome as the JSON values of its line."""
@@ -28,7 +28,8 @@ TENSOR = (
     "name", "step", "dtype", "verdict", "dialect", "held_to", "error_ratio", "max_abs", "max_rel", "max_ulp", "drift",
     "tolerance", "index", "expected", "actual", "notes", "shape", "errors", "elements",
 )  # fmt: skip
-ELEMENT = ("index", "expected", "actual", "bound")
+MEASURES = ("error_ratio", "max_abs", "max_rel", "max_ulp", "drift", "tolerance")
+ELEMENT = ("place", "expected", "difference", "bound")
 
 
 def packed(value: Any) -> str:
@@ -117,43 +118,100 @@ def _ratio(value: float | None) -> float | None:
 # --- the details ----------------------------------------------------------------------------------------------------
 
 
+class _Table:
+    """Rows of values in columns, which compress better: each column is of one kind."""
+
+    def __init__(self, *fields: str) -> None:
+        self.columns: dict[str, list[Any]] = {name: [] for name in fields}
+
+    def add(self, row: Values) -> None:
+        for name, column in self.columns.items():
+            column.append(row.get(name))
+
+
+class _Details:
+    """The blocks of an operation: what its cases, and the tensors of these, have in common is kept once."""
+
+    def __init__(self) -> None:
+        self.lines, self.declarations = _Shared(), _Shared()
+        self.tensors, self.elements = _Table(*TENSOR), _Table(*ELEMENT)
+        self.errors: list[Any] = []
+
+    def outcome(self, held: Values) -> dict[str, Any]:
+        """An outcome; its tensors are the next rows of the table."""
+        rows = held.get("tensors", ())
+        for row in rows:
+            self._tensor(row)
+        rivals = [[words.dialect_name(each.get("dialect")), each.get("error_ratio")] for each in held.get("rivals", ())]
+        found = {
+            "adapter": held["adapter"],
+            "phase": held["phase"],
+            "mode": held.get("mode"),
+            "tensors": len(rows),
+            "declared": [self.declarations.place(_declared(each)) for each in held.get("declared", ())],
+            "rivals": rivals,
+            "parameters": held.get("parameters"),
+            "defaults": held.get("defaults"),
+            "learned": held.get("learned"),
+            "curves": held.get("curves"),
+            "script": [*map(self.lines.place, (held.get("script") or "").splitlines())],
+        }
+        return {name: value for name, value in found.items() if value}
+
+    def _tensor(self, tensor: Values) -> None:
+        """A tensor: of one that conforms, no more than tells how well."""
+        errors, elements, shape = (tensor.get(name, ()) for name in ("errors", "elements", "shape"))
+        common = {
+            **{name: tensor[name] for name in ("name", "step", "dtype", "verdict", "index", "notes")},
+            "shape": shape,
+            "held_to": words.dialect_name(tensor["held_to"]) if tensor.get("held_to") else "",
+            "errors": len(errors),
+            "elements": len(elements),
+        }
+        if tensor["verdict"] == "conforms":
+            self.errors += [_halves(each) for each in errors]
+            numbers = {name: _short(tensor[name], 2) for name in ("error_ratio", "max_abs")}
+            numbers["expected"] = _short(tensor["expected"], 6)
+        else:
+            self.errors += [_short(each, 2) for each in errors]
+            exact = 9 if tensor["dtype"] == "float32" else 17
+            numbers = {name: _short(tensor.get(name), 3) for name in MEASURES}
+            numbers |= {name: _short(tensor[name], exact) for name in ("expected", "actual")}
+            numbers["dialect"] = words.computed(tensor["verdict"], tensor["dialect"])
+        for each in elements:
+            self._element(each, shape, mapped=bool(errors))
+        self.tensors.add({**common, **numbers})
+
+    def _element(self, element: Values, shape: Sequence[int], mapped: bool) -> None:
+        """An element; where there is a map, its bound is the difference by its error ratio."""
+        expected, actual = (float(element[name]) for name in ("expected", "actual"))
+        place = 0
+        for index, size in zip(element["index"], shape, strict=True):
+            place = place * size + index
+        self.elements.add(
+            {
+                "place": place,
+                "expected": to_json(_short(expected, 9)),
+                "difference": to_json(_short(actual - expected, 3)),
+                "bound": None if mapped else _short(element["bound"], 2),
+            }
+        )
+
+
 def details(about: Mapping[str, Any], outcomes: Mapping[str, Sequence[Values]], **others: Any) -> dict[str, Any]:
     """All there is to tell of the cases of an operation, from what is known ``about`` each and from its outcomes.
 
     ``others`` is what else belongs to the operation.
     """
-    lines, declarations = _Shared(), _Shared()
+    made = _Details()
     cases = {}
     for name, found in outcomes.items():
         known = about.get(name, {})
-        told = {key: _printable(known[key]) for key in ("description", "yaml", "file", "references") if known.get(key)}
-        cases[name] = {**told, "outcomes": [_outcome(each, lines, declarations) for each in found]}
-    return {
-        "fields": {"tensor": TENSOR, "element": ELEMENT},
-        "cases": cases,
-        "lines": list(map(words.printable, lines)),  # of all scripts: they have most of them in common
-        "declarations": _printable(list(declarations)),
-        **_printable(others),
-    }
-
-
-def _outcome(held: Values, lines: _Shared, declarations: _Shared) -> dict[str, Any]:
-    found = {
-        "adapter": held["adapter"],
-        "phase": held["phase"],
-        "mode": held.get("mode"),
-        "tensors": [_tensor(each) for each in held.get("tensors", ())],
-        "declared": [declarations.place(_declared(each)) for each in held.get("declared", ())],
-        "rivals": [
-            [words.dialect_name(each.get("dialect")), each.get("error_ratio")] for each in held.get("rivals", ())
-        ],
-        "parameters": held.get("parameters"),
-        "defaults": held.get("defaults"),
-        "learned": held.get("learned"),
-        "curves": held.get("curves"),
-    }
-    found = {name: _printable(value) for name, value in found.items() if value}
-    return found | ({"script": [*map(lines.place, held["script"].splitlines())]} if held.get("script") else {})
+        told = {key: known[key] for key in ("description", "yaml", "file", "references") if known.get(key)}
+        cases[name] = {**told, "outcomes": [made.outcome(each) for each in found]}
+    texts = {"cases": cases, "lines": list(made.lines), "declarations": list(made.declarations), **others}
+    numbers = {"tensors": made.tensors.columns, "elements": made.elements.columns, "errors": made.errors}
+    return {**_printable(texts), **_printable(numbers)}
 
 
 def _declared(entry: Values) -> tuple[str, str, str]:
@@ -161,34 +219,14 @@ def _declared(entry: Values) -> tuple[str, str, str]:
     return words.declaration(entry), str(entry.get("reason", "")), str(entry.get("reference", ""))
 
 
-def _tensor(tensor: Values) -> list[Any]:
-    """A tensor in the order of `TENSOR`: of one that conforms, no more digits than tell how well."""
-    plain = tensor["verdict"] == "conforms"
-    digits = 2 if plain else 3
-    exact = 9 if tensor["dtype"] == "float32" else 17
-    shown = {
-        **tensor,
-        "dialect": words.computed(tensor["verdict"], tensor["dialect"]) if not plain else "",
-        "held_to": words.dialect_name(tensor["held_to"]) if tensor.get("held_to") else "",
-        "shape": tensor.get("shape", ()),
-        "errors": [_short(each, 1 if plain else 3) for each in tensor.get("errors", ())],
-        "elements": [
-            [each["index"], _short(each["expected"], exact), _short(each["actual"], exact), _short(each["bound"], 3)]
-            for each in tensor.get("elements", ())
-        ],
-        "expected": _short(tensor["expected"], 9 if plain else exact),
-        "actual": _short(tensor["actual"], 9 if plain else exact),
-        **{
-            name: _short(tensor.get(name), digits)
-            for name in ("error_ratio", "max_abs", "max_rel", "max_ulp", "drift", "tolerance")
-        },
-    }
-    return [shown.get(name) for name in TENSOR]
+def _halves(error: Any) -> Any:
+    """An error within the bound, as a map shows it."""
+    return error if isinstance(error, str) else _short(round(2 * error) / 2, 3)
 
 
 def _short(value: Any, digits: int) -> Any:
     """A number to some significant digits; None and the texts that stand for NaN and the infinities as they are."""
-    if not isinstance(value, (float, int)):
+    if not isinstance(value, (float, int)) or not math.isfinite(value):
         return value
     short = float(f"{value:.{digits}g}")
     return int(short) if short.is_integer() and abs(short) < 1e6 else short

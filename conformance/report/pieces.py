@@ -54,17 +54,17 @@ def sign(verdict: str) -> Markup:
     return Markup(text).format(verdict, words.GLYPHS[verdict])
 
 
-_EMPTY = Markup('<td class="empty"><span class="hidden">none</span></td>')
+_EMPTY = Markup("<td class=empty>")
 
 
-def cell(found: Cell | None, operation: str) -> Markup:
-    """A cell of the matrix; its link leads to the operation."""
+def cell(found: Cell | None) -> Markup:
+    """A cell of the matrix, which the scripts make a link; there are thousands, so each is short."""
     if found is None:
         return _EMPTY
     flagged, flag = (" flagged", words.FLAG) if found.undeclared else ("", "")
-    text = '<td class="{0}{1}"><a href="#{2}" title="{0}">{3}<b>{4}</b>{5}</a></td>'
     power = words.brief_power(found.leading.error_ratio)
-    return Markup(text).format(found.verdict, flagged, words.anchor(operation), found.glyph, power, flag)
+    text = '<td class="{0}{1}" title={0}>{2}<b>{3}</b>{4}' if flagged else "<td class={0} title={0}>{2}<b>{3}</b>{4}"
+    return Markup(text).format(found.verdict, flagged, found.glyph, power, flag)
 
 
 def address(text: str) -> Markup | str:

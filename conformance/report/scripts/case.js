@@ -82,7 +82,7 @@ function outcomeView(run, details, name, index, state) {
   const script = all.find((each) => each.adapter === adapter && each.script)?.script;
   const command = reproduction(name, outcome);
   const source = script?.map((line) => details.lines[line]).join("\n");
-  const tensors = (outcome.tensors ?? []).map((row) => tensorOf(details, row));
+  const tensors = details.tensorsOf.get(outcome);
   return h("section", { class: "outcome", "aria-labelledby": "outcome-title" },
     h("h3", { id: "outcome-title" }, `${adapter}, ${phase} `, sign(run, index)),
     (outcome.declared ?? []).map((place) => declaration(...details.declarations[place])),
@@ -111,13 +111,6 @@ function declaration(what, reason, address) {
 function reproduction(name, { adapter, mode }) {
   const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
   return `conformance repro ${quoted(name)} --adapter ${quoted(adapter)}${mode ? ` --mode ${mode}` : ""}`;
-}
-
-/** A row of numbers with the names of its fields. */
-function tensorOf({ fields }, row) {
-  const tensor = Object.fromEntries(fields.tensor.map((name, place) => [name, row[place]]));
-  tensor.elements = tensor.elements.map((each) => Object.fromEntries(fields.element.map((name, place) => [name, each[place]])));
-  return tensor;
 }
 
 function values(title, held, defaults = []) {
@@ -175,15 +168,14 @@ function tensorView(run, tensor) {
 }
 
 function worst({ name, dtype, elements }) {
-  const rows = elements.map(({ index, expected, actual, bound }) => {
-    const difference = Number(actual) - Number(expected);
-    return [`[${index.join(", ")}]`, exact(expected, dtype), exact(actual, dtype), signed(difference, 3), number(bound), signed(difference / Number(bound), 3)];
+  const rows = elements.map(({ index, expected, actual, difference, bound, ratio }, place) => {
+    const shown = (value) => (place ? number(value, 9) : exact(value, dtype)); // of the worst, all digits
+    return [`[${index.join(", ")}]`, shown(expected), shown(actual), signed(difference, 3), number(bound, 2), signed(ratio, 2)];
   });
   return [h("h5", null, elements.length > 1 ? `The ${elements.length} worst elements` : "The worst element"),
     table(`Worst elements of ${name}`, ["Index", "Expected", "Actual", "Difference", "Bound", "Error ratio"], rows, { class: "numbers" })];
 }
 
-function closest({ index, expected, actual, tolerance, dtype }) {
-  if (!index.length && tolerance === null) return "";
-  return `Farthest off is [${index.join(", ")}]: expected ${exact(expected, dtype)}, actual ${exact(actual, dtype)}, tolerance ${number(tolerance)}.`;
+function closest({ index, expected, max_abs, error_ratio }) {
+  return `No element is farther off than ${number(error_ratio)} times the bound: at [${index.join(", ")}], where ${number(expected, 6)} is expected. The largest difference is ${number(max_abs)}.`;
 }

@@ -84,3 +84,40 @@ export class Run {
     return `${this.adapters[adapter[index]]}, ${this.phases[phase[index]]}: ${this.verdict(index).name}${flag}`;
   }
 }
+
+/** The details of an operation; the tensors of its outcomes stand row by row in tables. */
+export class Details {
+  constructor(kept) {
+    Object.assign(this, kept);
+    this.tensorsOf = new Map();
+    const [tensors, elements, errors] = [rowsOf(kept.tensors), rowsOf(kept.elements), kept.errors.map(Number)];
+    for (const { outcomes } of Object.values(kept.cases)) {
+      for (const outcome of outcomes) this.tensorsOf.set(outcome, tensors.splice(0, outcome.tensors ?? 0));
+    }
+    let [element, error] = [0, 0];
+    for (const tensor of [...this.tensorsOf.values()].flat()) {
+      tensor.elements = elements.slice(element, (element += tensor.elements));
+      tensor.errors = errors.slice(error, (error += tensor.errors));
+      tensor.elements.forEach((each, place) => complete(each, tensor, place));
+    }
+  }
+}
+
+/** What an element is, from what is kept of it; of the worst, the tensor keeps all digits. */
+function complete(element, tensor, place) {
+  element.index = unravelled(element.place, tensor.shape);
+  element.expected = Number(place ? element.expected : tensor.expected);
+  element.actual = place ? element.expected + Number(element.difference) : Number(tensor.actual);
+  element.ratio = tensor.errors.length ? tensor.errors[element.place] : element.difference / element.bound;
+  element.bound ??= Math.abs(element.difference / element.ratio);
+}
+
+function unravelled(place, shape) {
+  return shape.reduceRight(([rest, index], size) => [Math.floor(rest / size), [rest % size, ...index]], [place, []])[1];
+}
+
+/** The rows of a table that is kept by columns. */
+function rowsOf(columns) {
+  const entries = Object.entries(columns);
+  return entries[0][1].map((_, row) => Object.fromEntries(entries.map(([name, column]) => [name, column[row]])));
+}

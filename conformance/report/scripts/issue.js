@@ -16,20 +16,19 @@ export function issueText(run, details, name, index, tensors, source) {
     `The published formula (${details.source ?? "source unknown"}):`,
     fenced(details.latex ?? "", "math"),
     `Found: **${verdict}**${dialect ? ` (${dialect})` : ""}. ${messages[outcomes.message[index]]}`.trim(),
-    worst && numbers(worst),
+    worst?.elements.length && numbers(worst),
     `To reproduce:\n\n${fenced(source, source.includes("\n") ? "python" : "console")}`,
   ].filter(Boolean).join("\n\n") + "\n";
 }
 
 function numbers(tensor) {
-  const rows = tensor.elements.length ? tensor.elements : [{ ...tensor, bound: null }];
   return [
     `Tensor \`${tensor.name}\`, ${tensor.dtype}${tensor.step ? `, step ${tensor.step}` : ""}, measured from ${tensor.held_to || "the published formula"}:`,
     "",
     "| index | expected | actual | difference | rounding error of the formula |",
     "|---|---|---|---|---|",
-    ...rows.map(({ index, expected, actual, bound }) =>
-      `| [${index.join(", ")}] | ${exact(expected, tensor.dtype)} | ${exact(actual, tensor.dtype)} | ${number(Number(actual) - Number(expected))} | ${number(bound)} |`),
+    ...tensor.elements.map(({ index, expected, actual, difference, bound }) =>
+      `| [${index.join(", ")}] | ${exact(expected, tensor.dtype)} | ${exact(actual, tensor.dtype)} | ${number(difference)} | ${number(bound)} |`),
   ].join("\n");
 }
 

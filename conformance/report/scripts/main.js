@@ -3,7 +3,7 @@
 import { go, read, write } from "./address.js";
 import { caseView } from "./case.js";
 import { columnsView } from "./columns.js";
-import { Run, block } from "./data.js";
+import { Details, Run, block } from "./data.js";
 import { announce, h } from "./elements.js";
 import { plural } from "./numbers.js";
 import { completeOperation } from "./operation.js";
@@ -76,13 +76,13 @@ const VIEWS = {
   },
 
   async operation({ run, selected }, { operation, sort }) {
-    const details = await block(run.operations.find((each) => each.name === operation).block);
+    const details = await detailsOf(run.operations.find((each) => each.name === operation));
     completeOperation(run, sectionOf(operation), details, selected, sort);
   },
 
   async case(page, state) {
     const { run } = page;
-    const details = await block(run.operation(run.caseIndex.get(state.case)).block);
+    const details = await detailsOf(run.operation(run.caseIndex.get(state.case)));
     const focused = document.activeElement?.closest("#case a")?.getAttribute("href");
     $("case").replaceChildren(neighbours(page, state), ...caseView(run, details, state.case, state).flat().filter(Boolean));
     if (focused) $("case").querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
@@ -97,6 +97,13 @@ const VIEWS = {
     $("lost").replaceChildren(h("p", null, `This report has no ${what}. `, h("a", { href: "#" }, "To the overview")));
   },
 };
+
+const known = new Map();
+
+async function detailsOf({ name, block: id }) {
+  if (!known.has(name)) known.set(name, new Details(await block(id)));
+  return known.get(name);
+}
 
 function viewOf(state, run) {
   if (state.case) return run.caseIndex.has(state.case) ? "case" : "lost";

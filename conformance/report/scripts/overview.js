@@ -56,12 +56,14 @@ export class Matrix {
   #showCell(cell, index) {
     if (index === undefined) {
       cell.className = "empty";
-      cell.replaceChildren(h("span", { class: "hidden" }, "none"));
+      cell.removeAttribute("title");
+      cell.replaceChildren();
       return;
     }
     const { run } = this;
     const verdict = run.verdict(index);
     const declared = run.outcomes.declared[index];
+    cell.title = "";
     cell.className = verdict.name + (declared ? "" : " flagged");
     cell.replaceChildren(
       h("a", { href: caseAddress(run, index), title: title(run, index) },

@@ -23,8 +23,8 @@ from conformance.timing import Spent, judging
 
 PATIENCE = 10.0
 """Seconds for what is told beside the numbers: a script, or all spellings."""
-SILENT = ("conforms", "unsupported")
-"""The verdicts that nobody need look into, if they are as declared."""
+SILENT = ("conforms", "imprecise", "unsupported")
+"""The verdicts that need no script to be believed, if they are as declared: no other formula, only other roundings."""
 
 
 def connect(reference: Reference, **options: Any) -> Connection:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, is_dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 SCHEMA_VERSION = 1
 
@@ -266,9 +266,13 @@ def restore(value: Any) -> Any:
     return value
 
 
-def values_of(outcome: Outcome) -> dict[str, Any]:
+Values: TypeAlias = Mapping[str, Any]
+"""An outcome as the JSON values of its line."""
+
+
+def values_of(outcome: Outcome) -> Values:
     """An outcome as the JSON values of its line: where much is asked of many, quicker than its records."""
-    found: dict[str, Any] = json.loads(outcome.kept.text()) if isinstance(outcome, KeptOutcome) else to_json(outcome)
+    found: Values = json.loads(outcome.kept.text()) if isinstance(outcome, KeptOutcome) else to_json(outcome)
     return found
 
 

@@ -14,6 +14,7 @@ from importlib.resources import files
 
 _IMPORT = re.compile(r'^import \{ ([^}]*) \} from "\./(\w+)\.js";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
+_INDENT = re.compile(r"^ +", re.MULTILINE)
 MAIN = "main"
 
 
@@ -47,7 +48,7 @@ def _ordered(sources: dict[str, str]) -> list[str]:
 
 def _wrapped(name: str, source: str) -> str:
     exported = _EXPORT.findall(source)
-    text = _EXPORT.sub("", _IMPORT.sub(r"const { \1 } = $\2;", source))
+    text = _INDENT.sub("", _EXPORT.sub("", _IMPORT.sub(r"const { \1 } = $\2;", source)))
     return text if name == MAIN else f"const ${name} = (() => {{\n{text}return {{ {', '.join(exported)} }};\n}})();\n"
 
 

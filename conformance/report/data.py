@@ -12,23 +12,22 @@ import json
 import math
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 from conformance.report import words
 from conformance.report.overview import WEIGHT, family_of, operation_of
-from conformance.results import Run, to_json
-
-Values: TypeAlias = Mapping[str, Any]
-"""An outcome as the JSON values of its line."""
+from conformance.report.stone import Stone
+from conformance.results import Run, Values, to_json
 
 INFINITE = -1
 """Stands for an error ratio that is infinite or NaN: JSON has no such number, and none is negative."""
 
+OUTCOME = ("tensors", "mode", "declared", "rivals", "parameters", "defaults", "learned", "curves", "script")
 TENSOR = (
     "name", "step", "dtype", "verdict", "dialect", "held_to", "error_ratio", "max_abs", "max_rel", "max_ulp", "drift",
-    "tolerance", "index", "expected", "actual", "notes", "shape", "errors", "elements",
+    "place", "expected", "actual", "notes", "shape", "errors", "elements",
 )  # fmt: skip
-MEASURES = ("error_ratio", "max_abs", "max_rel", "max_ulp", "drift", "tolerance")
+MEASURES = ("error_ratio", "max_abs", "max_rel", "max_ulp", "drift")
 ELEMENT = ("place", "expected", "difference", "bound")
 
 
@@ -129,89 +128,135 @@ class _Table:
             column.append(row.get(name))
 
 
-class _Details:
-    """The blocks of an operation: what its cases, and the tensors of these, have in common is kept once."""
+class Details:
+    """The details of all operations, one after another; what they have in common is in a block of its own."""
 
     def __init__(self) -> None:
-        self.lines, self.declarations = _Shared(), _Shared()
-        self.tensors, self.elements = _Table(*TENSOR), _Table(*ELEMENT)
-        self.errors: list[Any] = []
+        self._paragraphs, self._declarations = _Shared(), _Shared()
 
-    def outcome(self, held: Values) -> dict[str, Any]:
-        """An outcome; its tensors are the next rows of the table."""
-        rows = held.get("tensors", ())
-        for row in rows:
-            self._tensor(row)
-        rivals = [[words.dialect_name(each.get("dialect")), each.get("error_ratio")] for each in held.get("rivals", ())]
+    def common(self) -> dict[str, Any]:
+        """The paragraphs of all scripts, and all that is declared: to be written when the operations are."""
+        return {"paragraphs": _printable(list(self._paragraphs)), "declarations": _printable(list(self._declarations))}
+
+    def of(self, about: Mapping[str, Any], outcomes: Mapping[str, Sequence[Values]], **others: Any) -> dict[str, Any]:
+        """All there is to tell of the cases of an operation, from what is known ``about`` each and from its outcomes.
+
+        The outcomes of the cases stand in the order of the run, case by case.  ``others`` is what else belongs to the operation.
+        """
+        tables = _Tables()
+        cases = {}
+        for name, found in outcomes.items():
+            known = about.get(name, {})
+            told = {key: known[key] for key in ("description", "yaml", "file", "references") if known.get(key)}
+            cases[name] = {**told, "outcomes": len(found)}
+            for each in found:
+                self._add_outcome(each, tables)
+        return {**_printable({"cases": cases, **others}), **_printable(tables.columns())}
+
+    def _add_outcome(self, held: Values, tables: _Tables) -> None:
+        """An outcome; its tensors are the next rows of their table."""
+        tensors = held.get("tensors", ())
+        for each in tensors:
+            tables.add_tensor(each)
         found = {
-            "adapter": held["adapter"],
-            "phase": held["phase"],
+            "tensors": len(tensors),
             "mode": held.get("mode"),
-            "tensors": len(rows),
-            "declared": [self.declarations.place(_declared(each)) for each in held.get("declared", ())],
-            "rivals": rivals,
+            "declared": [self._declarations.place(_declared(each)) for each in held.get("declared", ())],
+            "rivals": [
+                [words.dialect_name(each.get("dialect")), each.get("error_ratio")] for each in held.get("rivals", ())
+            ],
             "parameters": held.get("parameters"),
             "defaults": held.get("defaults"),
             "learned": held.get("learned"),
-            "curves": held.get("curves"),
-            "script": [*map(self.lines.place, (held.get("script") or "").splitlines())],
+            "curves": [_curve(each) for each in held.get("curves", ())],
+            "script": [
+                self._paragraphs.place(each) for each in (held.get("script") or "").split("\n\n") if held.get("script")
+            ],
         }
-        return {name: value for name, value in found.items() if value}
+        tables.outcomes.add({name: value or None for name, value in found.items()})
 
-    def _tensor(self, tensor: Values) -> None:
+
+class _Tables:
+    """The tensors of an operation's outcomes, their worst elements, and the errors of all their elements."""
+
+    def __init__(self) -> None:
+        self.outcomes, self._tensors, self._elements = _Table(*OUTCOME), _Table(*TENSOR), _Table(*ELEMENT)
+        self._errors: list[Any] = []
+
+    def columns(self) -> dict[str, Any]:
+        return {
+            "outcomes": self.outcomes.columns,
+            "tensors": self._tensors.columns,
+            "elements": self._elements.columns,
+            "errors": self._errors,
+        }
+
+    def add_tensor(self, tensor: Values) -> None:
         """A tensor: of one that conforms, no more than tells how well."""
         errors, elements, shape = (tensor.get(name, ()) for name in ("errors", "elements", "shape"))
         common = {
-            **{name: tensor[name] for name in ("name", "step", "dtype", "verdict", "index", "notes")},
+            **{name: tensor[name] for name in ("name", "step", "dtype", "verdict", "notes")},
             "shape": shape,
+            "place": _place(tensor["index"], shape),
             "held_to": words.dialect_name(tensor["held_to"]) if tensor.get("held_to") else "",
             "errors": len(errors),
             "elements": len(elements),
         }
         if tensor["verdict"] == "conforms":
-            self.errors += [_halves(each) for each in errors]
-            numbers = {name: _short(tensor[name], 2) for name in ("error_ratio", "max_abs")}
-            numbers["expected"] = _short(tensor["expected"], 6)
+            self._errors += [_halves(each) for each in errors]
+            numbers = {"error_ratio": _short(tensor["error_ratio"], 2), "expected": _short(tensor["expected"], 5)}
         else:
-            self.errors += [_short(each, 2) for each in errors]
+            self._errors += [_short(each, 2) for each in errors]
             exact = 9 if tensor["dtype"] == "float32" else 17
-            numbers = {name: _short(tensor.get(name), 3) for name in MEASURES}
+            numbers = {name: _short(tensor.get(name), 2) for name in MEASURES}
             numbers |= {name: _short(tensor[name], exact) for name in ("expected", "actual")}
             numbers["dialect"] = words.computed(tensor["verdict"], tensor["dialect"])
         for each in elements:
-            self._element(each, shape, mapped=bool(errors))
-        self.tensors.add({**common, **numbers})
+            self._add_element(each, shape, mapped=bool(errors))
+        self._tensors.add({**common, **numbers})
 
-    def _element(self, element: Values, shape: Sequence[int], mapped: bool) -> None:
+    def _add_element(self, element: Values, shape: Sequence[int], mapped: bool) -> None:
         """An element; where there is a map, its bound is the difference by its error ratio."""
         expected, actual = (float(element[name]) for name in ("expected", "actual"))
-        place = 0
-        for index, size in zip(element["index"], shape, strict=True):
-            place = place * size + index
-        self.elements.add(
+        self._elements.add(
             {
-                "place": place,
-                "expected": to_json(_short(expected, 9)),
+                "place": _place(element["index"], shape),
+                "expected": to_json(_short(expected, 6)),
                 "difference": to_json(_short(actual - expected, 3)),
                 "bound": None if mapped else _short(element["bound"], 2),
             }
         )
 
 
-def details(about: Mapping[str, Any], outcomes: Mapping[str, Sequence[Values]], **others: Any) -> dict[str, Any]:
-    """All there is to tell of the cases of an operation, from what is known ``about`` each and from its outcomes.
+def _curve(curve: Values) -> dict[str, Any]:
+    runs = {name: [_short(each, 5) for each in curve[name]] for name in ("expected", "actual")}
+    return {"name": curve["name"], "index": curve["index"], **runs}
 
-    ``others`` is what else belongs to the operation.
-    """
-    made = _Details()
-    cases = {}
-    for name, found in outcomes.items():
-        known = about.get(name, {})
-        told = {key: known[key] for key in ("description", "yaml", "file", "references") if known.get(key)}
-        cases[name] = {**told, "outcomes": [made.outcome(each) for each in found]}
-    texts = {"cases": cases, "lines": list(made.lines), "declarations": list(made.declarations), **others}
-    numbers = {"tensors": made.tensors.columns, "elements": made.elements.columns, "errors": made.errors}
-    return {**_printable(texts), **_printable(numbers)}
+
+def ports(stone: Stone) -> dict[str, Any]:
+    """How to get from each framework to each other: of ``pairs[from][to]``, the places of the sentences."""
+    sentences = _Shared()
+    pairs = [
+        [
+            [sentences.place(hint) for hint in stone.hints(one, other)] if one is not other else []
+            for other in stone.writings
+        ]
+        for one in stone.writings
+    ]
+    return {
+        "names": [each.title for each in stone.writings],
+        "calls": [each.call for each in stone.writings],
+        "pairs": pairs,
+        "sentences": list(sentences),
+    }
+
+
+def _place(index: Sequence[int], shape: Sequence[int]) -> int:
+    """Where an element stands, counted row by row."""
+    place = 0
+    for each, size in zip(index, shape, strict=False):  # what has another shape than the formula gives has no index
+        place = place * size + each
+    return place
 
 
 def _declared(entry: Values) -> tuple[str, str, str]:

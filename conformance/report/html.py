@@ -48,7 +48,7 @@ def parts(run: Run, earlier: Sequence[tuple[str, Run]] = ()) -> Iterator[str]:
 
     ``earlier`` are runs to compare it with, and what they are called, the oldest first.
     """
-    seen = Cell(run.outcomes).counts
+    seen, details = Cell(run.outcomes).counts, data.Details()
     stream = (
         pieces.environment()
         .get_template("page.html")
@@ -62,7 +62,8 @@ def parts(run: Run, earlier: Sequence[tuple[str, Run]] = ()) -> Iterator[str]:
             causes=[cause for cause in causes(run) if cause.verdict != "unsupported"],
             lacking=seen.get("unsupported", 0),
             past=Past.of([*earlier, ("this run", run)]) if earlier else None,
-            sections=_sections(run),
+            sections=_sections(run, details),
+            common=lambda: pieces.block("common", details.common()),
             summary=pieces.block("summary", data.summary(run, LIMITS)),
             verdicts=[verdict for verdict in words.GLYPHS if verdict in seen],
             limits={name: words.power(limit) for name, limit in LIMITS.items()},
@@ -112,16 +113,18 @@ class Section:
     """How many cases of this run would fail with another setting of a knob, ``variance_correction=1``."""
 
 
-def _sections(run: Run) -> Iterator[Section]:
+def _sections(run: Run, details: data.Details) -> Iterator[Section]:
     groups: dict[tuple[str, str], dict[str, list[Outcome]]] = {}
     for outcome in run.outcomes:
         key = family_of(run, outcome.case), operation_of(run, outcome.case)
         groups.setdefault(key, {}).setdefault(outcome.case, []).append(outcome)
     for (family, name), cases in sorted(groups.items()):
-        yield _section(run, family, name, cases)
+        yield _section(run, details, family, name, cases)
 
 
-def _section(run: Run, family: str, name: str, cases: Mapping[str, Sequence[Outcome]]) -> Section:
+def _section(
+    run: Run, details: data.Details, family: str, name: str, cases: Mapping[str, Sequence[Outcome]]
+) -> Section:
     operation = operations().get(name)
     values = {case: [values_of(outcome) for outcome in found] for case, found in cases.items()}
     told = stone(run, name, operation, [each for found in values.values() for each in found])
@@ -132,8 +135,8 @@ def _section(run: Run, family: str, name: str, cases: Mapping[str, Sequence[Outc
     for case in cases:
         for setting in run.header.cases.get(case, {}).get("sees") or ():
             sees[setting] = sees.get(setting, 0) + 1
-    details = data.details(run.header.cases, values, ports=told.ports(), **about)
-    return Section(name, family, operation, told, listed, pieces.block(name, details), sees)
+    block = pieces.block(name, details.of(run.header.cases, values, ports=data.ports(told), **about))
+    return Section(name, family, operation, told, listed, block, sees)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -157,10 +158,15 @@ def causes(run: Run) -> list[Cause]:
     return sorted(found, key=lambda cause: (-WEIGHT[cause.verdict], -len(cause.cases), cause.name))
 
 
+_PRECISION = re.compile(r"(^|; )float\d+: ")
+
+
 def _reason(outcome: Outcome) -> str:
-    """The formula, or the first line of what was said in place of an answer."""
-    said = outcome.message.strip().partition("\n")[0][:200]
-    return computed(outcome.verdict, outcome.dialect) or said or outcome.verdict
+    """The formula, or the first line of what was said in place of an answer, in the first precision that says it."""
+    said = _PRECISION.sub(r"\1", outcome.message.strip().partition("\n")[0])
+    first, _, rest = said.partition("; ")
+    said = first if rest.startswith(first) else said
+    return computed(outcome.verdict, outcome.dialect) or said[:200] or outcome.verdict
 
 
 def undeclared(run: Run) -> list[Outcome]:

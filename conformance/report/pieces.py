@@ -36,13 +36,18 @@ def block(name: str, value: Any) -> Markup:
     return Markup(text).format(words.anchor(name, "data"), data.packed(value))
 
 
+_ENTITY = re.compile(r"&#x0*((?!26;|3C;|3E;)[0-9A-F]+);")
+"""A sign that the library spells, but for those that are markup."""
+
+
 @cache
 def typeset(formula: str) -> Markup:
     """A formula in LaTeX as MathML; as it stands, if it cannot be converted."""
     from latex2mathml.converter import convert
 
     try:
-        return Markup(convert(formula, display="block"))  # our own formula, never a run file's text
+        made = convert(formula, display="block")  # our own formula, never a run file's text
+        return Markup(_ENTITY.sub(lambda found: chr(int(found[1], 16)), made))
     except Exception:  # the library raises what its parser stumbles over
         return Markup("<code>{}</code>").format(formula)
 
@@ -54,23 +59,29 @@ def sign(verdict: str) -> Markup:
     return Markup(text).format(verdict, words.GLYPHS[verdict])
 
 
-_EMPTY = Markup("<td class=empty>")
-
-
 def cell(found: Cell | None) -> Markup:
     """A cell of the matrix, which the scripts make a link; there are thousands, so each is short."""
     if found is None:
-        return _EMPTY
-    flagged, flag = (" flagged", words.FLAG) if found.undeclared else ("", "")
+        return Markup("<td>")
+    flag = Markup(" <span class=flag>{}</span>").format(words.FLAG) if found.undeclared else ""
     power = words.brief_power(found.leading.error_ratio)
-    text = '<td class="{0}{1}" title={0}>{2}<b>{3}</b>{4}' if flagged else "<td class={0} title={0}>{2}<b>{3}</b>{4}"
-    return Markup(text).format(found.verdict, flagged, found.glyph, power, flag)
+    return Markup("<td title={}>{} {}{}").format(found.verdict, found.glyph, power, flag)
 
 
 def address(text: str) -> Markup | str:
     """A link, if it leads to the web; a case file may say anything."""
-    web = str(text).startswith(("https://", "http://"))
-    return Markup('<a href="{0}" rel="noreferrer">{0}</a>').format(words.printable(text)) if web else text
+    if not str(text).startswith(("https://", "http://")):
+        return text
+    return Markup('<a href="{}" rel="noreferrer">{}</a>').format(words.printable(text), words.printable(_brief(text)))
+
+
+_THREAD = re.compile(r"https://github\.com/([^/]+/[^/]+)/(?:issues|pull|discussions)/(\d+)[^/]*")
+
+
+def _brief(address: str) -> str:
+    """An address as it is read: a thread of GitHub as GitHub writes it, any other without its scheme."""
+    thread = _THREAD.fullmatch(address)
+    return f"{thread[1]}#{thread[2]}" if thread else address.partition("://")[2].removeprefix("www.")
 
 
 def breakable(text: str) -> Markup:
@@ -159,11 +170,11 @@ def _unbroken(points: Sequence[str | None]) -> Iterator[list[str]]:
 # --- the templates --------------------------------------------------------------------------------------------------
 
 
-class _Unindented(Extension):
-    """Takes the indentation out of the templates: a page repeats them many times."""
+class _Lean(Extension):
+    """Takes out of the templates what a page repeats many times and HTML does without: indentation, some end tags."""
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
-        return re.sub(r"(?m)^[ \t]+", "", source)
+        return re.sub(r"(?m)^[ \t]+|</(?:td|th|tr|thead|tbody|li|dt|dd)>", "", source)
 
 
 def case_address(outcome: Outcome) -> str:
@@ -175,7 +186,7 @@ def case_address(outcome: Outcome) -> str:
 def environment() -> Environment:
     """The templates, with these pieces as their filters."""
     made = Environment(
-        extensions=[_Unindented],
+        extensions=[_Lean],
         loader=PackageLoader("conformance.report"),
         autoescape=True,
         undefined=StrictUndefined,

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.operation import Operation
-from conformance.report.data import Values
 from conformance.report.words import dialect_name, literal
-from conformance.results import Run
+from conformance.results import Run, Values
 from conformance.rosetta import CONVERSIONS, conversion
 
 
@@ -25,7 +24,7 @@ class Argument:
     conversion: str = ""
     refused: str = ""
 
-    def conversion_of(self, name: str) -> str:
+    def equation(self, name: str) -> str:
         """The conversion of a parameter of that name, as a formula."""
         return self.conversion.replace("{}", name)
 
@@ -89,15 +88,8 @@ class Stone:
         """The weights and states that a framework has a name for."""
         return list(dict.fromkeys(name for each in self.writings for name in each.tensors))
 
-    def ports(self) -> dict[str, dict[str, list[str]]]:
-        """How to get from each framework to each other, in sentences."""
-        return {
-            one.title: {other.title: list(self._hints(one, other)) for other in self.writings if other is not one}
-            for one in self.writings
-        }
-
-    def _hints(self, one: Writing, other: Writing) -> Iterator[str]:
-        yield f"`{one.call}` becomes `{other.call}`."
+    def hints(self, one: Writing, other: Writing) -> Iterator[str]:
+        """How to get from one framework to another, in sentences."""
         for name in self.parameters:
             yield from _parameter(name, one, other)
         for name in self.tensors:
@@ -170,7 +162,7 @@ def stone(run: Run, name: str, known: Operation | None, found: Sequence[Values])
     defaults = _defaults(found)
     for adapter in sorted(run.header.adapters):
         written = _mapping(_mapping(run.header.adapters[adapter].get("spellings")).get(name))
-        if not written.get("call"):
+        if not written.get("call") or adapter == "numpy":  # which evaluates the formula itself
             continue
         made = _writing(adapter, written, defaults.get(adapter, {}))
         key = repr((made.call, made.training, made.arguments, made.tensors, made.defaults))
@@ -196,7 +188,8 @@ def _argument(said: Mapping[str, Any]) -> Argument:
     if said.get("refused"):
         return Argument(refused=str(said["refused"]))
     pairs = [each for each in said.get("values") or () if isinstance(each, Sequence) and len(each) == 2]
-    return Argument(str(said.get("argument") or ""), conversion(pairs))
+    passed = [pair for pair in pairs if pair[1] is not None]  # to leave an argument out is no conversion
+    return Argument(str(said.get("argument") or ""), conversion(passed))
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

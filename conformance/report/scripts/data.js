@@ -68,7 +68,7 @@ export class Run {
 
   /** The outcomes of a case, in the order of the run. */
   outcomesOf(caseIndex) {
-    return this.phases.flatMap((_, phase) => this.rows.get(caseIndex * this.phases.length + phase) ?? []);
+    return this.phases.flatMap((_, phase) => this.rows.get(caseIndex * this.phases.length + phase) ?? []).sort((one, other) => one - other);
   }
 
   /** How many adapters deviate in a case, or are not as declared. */
@@ -85,22 +85,30 @@ export class Run {
   }
 }
 
-/** The details of an operation; the tensors of its outcomes stand row by row in tables. */
+/** The details of an operation, from the tables in which they are kept: outcomes in the run's order, case by case. */
 export class Details {
-  constructor(kept) {
-    Object.assign(this, kept);
-    this.tensorsOf = new Map();
-    const [tensors, elements, errors] = [rowsOf(kept.tensors), rowsOf(kept.elements), kept.errors.map(Number)];
-    for (const { outcomes } of Object.values(kept.cases)) {
-      for (const outcome of outcomes) this.tensorsOf.set(outcome, tensors.splice(0, outcome.tensors ?? 0));
-    }
+  constructor(kept, common) {
+    Object.assign(this, kept, common);
+    const [outcomes, tensors, elements] = [kept.outcomes, kept.tensors, kept.elements].map(rowsOf);
+    const errors = kept.errors.map(Number);
     let [element, error] = [0, 0];
-    for (const tensor of [...this.tensorsOf.values()].flat()) {
-      tensor.elements = elements.slice(element, (element += tensor.elements));
+    for (const tensor of tensors) {
+      tensor.index = unravelled(tensor.place, tensor.shape);
       tensor.errors = errors.slice(error, (error += tensor.errors));
+      tensor.elements = elements.slice(element, (element += tensor.elements));
       tensor.elements.forEach((each, place) => complete(each, tensor, place));
     }
+    let [outcome, row] = [0, 0];
+    for (const about of Object.values(this.cases)) {
+      about.outcomes = outcomes.slice(outcome, (outcome += about.outcomes));
+      for (const each of about.outcomes) each.tensors = tensors.slice(row, (row += each.tensors ?? 0));
+    }
   }
+}
+
+/** A script, from the places of its paragraphs; undefined if there is none. */
+export function scriptOf({ paragraphs }, { script }) {
+  return script?.map((place) => paragraphs[place]).join("\n\n");
 }
 
 /** What an element is, from what is kept of it; of the worst, the tensor keeps all digits. */

@@ -30,7 +30,9 @@ export function prose(text) {
 
 /** A link, if it leads to the web; a case file may say anything. */
 export function reference(text) {
-  return /^https?:\/\//.test(text) ? h("a", { href: text, rel: "noreferrer" }, text) : text;
+  if (!/^https?:\/\//.test(text)) return text;
+  const thread = /^https:\/\/github\.com\/([^/]+\/[^/]+)\/(?:issues|pull|discussions)\/(\d+)[^/]*$/.exec(text);
+  return h("a", { href: text, rel: "noreferrer" }, thread ? `${thread[1]}#${thread[2]}` : text.replace(/^https?:\/\/(www\.)?/, ""));
 }
 
 /** A table that scrolls by itself on a narrow screen; rows are elements, or lists of cells. */

@@ -101,7 +101,7 @@ const VIEWS = {
 const known = new Map();
 
 async function detailsOf({ name, block: id }) {
-  if (!known.has(name)) known.set(name, new Details(await block(id)));
+  if (!known.has(name)) known.set(name, new Details(await block(id), await block("data-common")));
   return known.get(name);
 }
 

@@ -54,21 +54,15 @@ export class Matrix {
   }
 
   #showCell(cell, index) {
-    if (index === undefined) {
-      cell.className = "empty";
-      cell.removeAttribute("title");
-      cell.replaceChildren();
-      return;
-    }
+    cell.removeAttribute("title");
+    cell.className = "";
+    cell.replaceChildren();
+    if (index === undefined) return;
     const { run } = this;
-    const verdict = run.verdict(index);
+    const { name, glyph } = run.verdict(index);
     const declared = run.outcomes.declared[index];
-    cell.title = "";
-    cell.className = verdict.name + (declared ? "" : " flagged");
-    cell.replaceChildren(
-      h("a", { href: caseAddress(run, index), title: title(run, index) },
-        verdict.glyph, h("b", null, briefPower(run.ratio(index)), !declared && run.flag)),
-    );
+    cell.className = declared ? name : `${name} flagged`;
+    cell.append(h("a", { href: caseAddress(run, index), title: title(run, index) }, glyph, h("b", null, briefPower(run.ratio(index))), !declared && run.flag));
   }
 }
 

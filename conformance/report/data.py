@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -76,8 +75,8 @@ def summary(run: Run, limits: Mapping[str, float]) -> dict[str, Any]:
         columns["adapter"].add(outcome.adapter)
         columns["phase"].add(outcome.phase)
         columns["verdict"].add(outcome.verdict)
-        columns["dialect"].add(words.printable(words.computed(outcome.verdict, outcome.dialect)))
-        columns["message"].add(words.printable(outcome.message))
+        columns["dialect"].add(words.computed(outcome.verdict, outcome.dialect))
+        columns["message"].add(outcome.message)
     cases = list(columns["case"].values)
     families = {operation_of(run, case): family_of(run, case) for case in cases}
     operations = {name: place for place, name in enumerate(families)}
@@ -111,7 +110,7 @@ def _verdict(name: str) -> dict[str, Any]:
 def _ratio(value: float | None) -> float | None:
     if value is None:
         return None
-    return _short(value, 3) if math.isfinite(value) else INFINITE
+    return _short(value, 3) if value - value == 0 else INFINITE
 
 
 # --- the details ----------------------------------------------------------------------------------------------------
@@ -136,7 +135,7 @@ class Details:
 
     def common(self) -> dict[str, Any]:
         """The paragraphs of all scripts, and all that is declared: to be written when the operations are."""
-        return {"paragraphs": _printable(list(self._paragraphs)), "declarations": _printable(list(self._declarations))}
+        return {"paragraphs": list(self._paragraphs), "declarations": list(self._declarations)}
 
     def of(self, about: Mapping[str, Any], outcomes: Mapping[str, Sequence[Values]], **others: Any) -> dict[str, Any]:
         """All there is to tell of the cases of an operation, from what is known ``about`` each and from its outcomes.
@@ -151,7 +150,7 @@ class Details:
             cases[name] = {**told, "outcomes": len(found)}
             for each in found:
                 self._add_outcome(each, tables)
-        return {**_printable({"cases": cases, **others}), **_printable(tables.columns())}
+        return {"cases": cases, **others, **tables.columns()}
 
     def _add_outcome(self, held: Values, tables: _Tables) -> None:
         """An outcome; its tensors are the next rows of their table."""
@@ -203,7 +202,7 @@ class _Tables:
             "elements": len(elements),
         }
         if tensor["verdict"] == "conforms":
-            self._errors += [_halves(each) for each in errors]
+            self._errors += [round(2 * each) for each in errors]  # in halves
             numbers = {"error_ratio": _short(tensor["error_ratio"], 2), "expected": _short(tensor["expected"], 5)}
         else:
             self._errors += [_short(each, 2) for each in errors]
@@ -264,25 +263,6 @@ def _declared(entry: Values) -> tuple[str, str, str]:
     return words.declaration(entry), str(entry.get("reason", "")), str(entry.get("reference", ""))
 
 
-def _halves(error: Any) -> Any:
-    """An error within the bound, as a map shows it."""
-    return error if isinstance(error, str) else _short(round(2 * error) / 2, 3)
-
-
 def _short(value: Any, digits: int) -> Any:
     """A number to some significant digits; None and the texts that stand for NaN and the infinities as they are."""
-    if not isinstance(value, (float, int)) or not math.isfinite(value):
-        return value
-    short = float(f"{value:.{digits}g}")
-    return int(short) if short.is_integer() and abs(short) < 1e6 else short
-
-
-def _printable(value: Any) -> Any:
-    """Every text in a value without control characters."""
-    if isinstance(value, str):
-        return words.printable(value)
-    if isinstance(value, (list, tuple)):
-        return [_printable(each) for each in value]
-    if isinstance(value, Mapping):
-        return {words.printable(str(key)): _printable(each) for key, each in value.items()}
-    return value
+    return float(f"{value:.{digits}g}") if type(value) is float and value - value == 0 else value

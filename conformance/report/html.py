@@ -38,6 +38,10 @@ MOST_LISTED = 200
 """How many outcomes that are not as declared, and changes of a kind, are listed; the page's query finds the rest."""
 
 
+MOST_NAMED = 8
+"""How many operations of a cause are named."""
+
+
 def render(run: Run, earlier: Sequence[tuple[str, Run]] = ()) -> str:
     """The page of a run."""
     return "".join(parts(run, earlier))
@@ -58,6 +62,7 @@ def parts(run: Run, earlier: Sequence[tuple[str, Run]] = ()) -> Iterator[str]:
             warnings=words.warnings(run),
             undeclared=undeclared(run),
             most_listed=MOST_LISTED,
+            most_named=MOST_NAMED,
             matrix=Matrix.of(run),
             causes=[cause for cause in causes(run) if cause.verdict != "unsupported"],
             lacking=seen.get("unsupported", 0),

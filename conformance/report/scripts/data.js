@@ -95,6 +95,7 @@ export class Details {
     for (const tensor of tensors) {
       tensor.index = unravelled(tensor.place, tensor.shape);
       tensor.errors = errors.slice(error, (error += tensor.errors));
+      if (tensor.verdict === "conforms") tensor.errors = tensor.errors.map((each) => each / 2); // kept in halves
       tensor.elements = elements.slice(element, (element += tensor.elements));
       tensor.elements.forEach((each, place) => complete(each, tensor, place));
     }

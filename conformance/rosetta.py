@@ -70,9 +70,9 @@ def spellings(
 
 
 def _bases(cases: Sequence[Case], precision: str, mode: str) -> Iterator[Task]:
-    """Tasks with different parameters, those first that leave most to the framework; the example is the last."""
+    """Tasks with different parameters, those first that say least; the example is the last."""
     known: set[str] = set()
-    for case in sorted(cases, key=lambda each: -len(each.defaults)):
+    for case in sorted(cases, key=lambda each: (-len(each.defaults), len(each.parameters))):
         parameters = repr(sorted(case.parameters.items()))
         if parameters not in known and len(known) < MOST_BASES:
             known.add(parameters)

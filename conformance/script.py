@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from conformance.adapter import Task
 from conformance.spelling import Array
+from conformance.writing import source
 
 
 def literal(array: Array) -> str:
@@ -39,7 +39,7 @@ class Script:
 
     def functions(self, *functions: Callable[..., Any]) -> None:
         """Take over the source of some functions of the adapter."""
-        self._functions += [inspect.getsource(each).rstrip() for each in functions]
+        self._functions += map(source, functions)
 
     def line(self, *lines: str) -> None:
         self._lines += lines

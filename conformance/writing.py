@@ -170,9 +170,10 @@ def in_words(layout: Layout) -> str:
 def sources(*calls: Call) -> str:
     """The adapter's own functions that some calls need, as they stand."""
     needed = dict.fromkeys(each for call in calls for each in functions_of(call))
-    return "\n\n\n".join(map(_source, needed))
+    return "\n\n\n".join(map(source, needed))
 
 
 @cache
-def _source(function: Callable[..., Any]) -> str:
+def source(function: Callable[..., Any]) -> str:
+    """The source of a function, as it stands; to find it takes as long as to write the rest of a script."""
     return inspect.getsource(function).rstrip()

@@ -124,7 +124,7 @@ def test_a_worker_is_lean_and_the_same_everywhere(tmp_path: Path, monkeypatch: p
     assert first["threads"] == ["3", "3", 3]
     assert first["hash"] == second["hash"]
     ours = {each for each in first["modules"] if each.startswith("conformance.")}
-    ours_alone = ("adapter", "adapters", "discovery", "errors", "messages", "spelling", "wire", "worker")
+    ours_alone = ("adapter", "adapters", "discovery", "errors", "messages", "spelling", "wire", "worker", "writing")
     assert ours == {f"conformance.{each}" for each in ours_alone}
     roots = {each.partition(".")[0] for each in first["modules"]}
     assert not roots & {"autograd", "pydantic", "scipy", "torch", "tensorflow", "keras", "yaml", "click", "rich"}

@@ -85,7 +85,7 @@ def summary(run: Run, limits: Mapping[str, float]) -> dict[str, Any]:
         "flag": words.FLAG,
         "limits": dict(limits),
         "adapters": list(columns["adapter"].values),
-        "versions": {name: words.versions(each) for name, each in run.header.adapters.items()},
+        "versions": {name: words.versions(each) for name, each in sorted(run.header.adapters.items())},
         "phases": list(columns["phase"].values),
         "operations": [
             {"name": name, "family": family, "block": words.anchor(name, "data")} for name, family in families.items()
@@ -140,7 +140,7 @@ class Details:
     def of(self, about: Mapping[str, Any], outcomes: Mapping[str, Sequence[Values]], **others: Any) -> dict[str, Any]:
         """All there is to tell of the cases of an operation, from what is known ``about`` each and from its outcomes.
 
-        The outcomes of the cases stand in the order of the run, case by case.  ``others`` is what else belongs to the operation.
+        The outcomes stand in the order of the run, case by case.  ``others`` is what else belongs to the operation.
         """
         tables = _Tables()
         cases = {}

@@ -62,7 +62,7 @@ function outcomes(run, held, indices, selected, state) {
   return table("Outcomes", ["Adapter", "Phase", "What it computed", "As declared", "Error ratio, power of ten", "Message"], rows, { class: "outcomes" });
 }
 
-function declaredSign(asDeclared, held[place].declared, flag) {
+function declaredSign(asDeclared, known, flag) {
   if (!asDeclared) return h("strong", { class: "flag" }, `${flag} no`);
   return known ? "yes, declared" : "yes";
 }
@@ -77,11 +77,14 @@ function sign(run, index) {
 function outcomeView(run, details, name, index, state) {
   const { outcomes: columns, adapters, phases } = run;
   const [adapter, phase] = [adapters[columns.adapter[index]], phases[columns.phase[index]]];
+  const indices = run.outcomesOf(run.caseIndex.get(name));
   const all = details.cases[name].outcomes;
-  const outcome = all.find((each) => each.adapter === adapter && each.phase === phase);
-  const script = all.find((each) => each.adapter === adapter && each.script)?.script;
-  const command = reproduction(name, outcome);
-  const source = script?.map((line) => details.lines[line]).join("\n");
+  const outcome = all[indices.indexOf(index)];
+  const command = reproduction(name, adapter, outcome.mode);
+  const source = indices
+    .filter((each) => columns.adapter[each] === columns.adapter[index])
+    .map((each) => scriptOf(details, all[indices.indexOf(each)]))
+    .find(Boolean);
   const tensors = outcome.tensors;
   return h("section", { class: "outcome", "aria-labelledby": "outcome-title" },
     h("h3", { id: "outcome-title" }, `${adapter}, ${phase} `, sign(run, index)),

@@ -116,9 +116,20 @@ export function scriptOf({ paragraphs }, { script }) {
 function complete(element, tensor, place) {
   element.index = unravelled(element.place, tensor.shape);
   element.expected = Number(place ? element.expected : tensor.expected);
-  element.actual = place ? element.expected + Number(element.difference) : Number(tensor.actual);
+  element.actual = place ? sum(element.expected, Number(element.difference)) : Number(tensor.actual);
   element.ratio = tensor.errors.length ? tensor.errors[element.place] : element.difference / element.bound;
   element.bound ??= Math.abs(element.difference / element.ratio);
+}
+
+/** A sum with no more decimals than its terms are known to. */
+function sum(one, other) {
+  const known = Math.min(decimals(one), decimals(other));
+  return Number.isFinite(one + other) ? Number((one + other).toFixed(Math.max(0, Math.min(known, 100)))) : one + other;
+}
+
+function decimals(value) {
+  const [mantissa, exponent = "0"] = String(value).split("e");
+  return (mantissa.split(".")[1] ?? "").length - Number(exponent);
 }
 
 function unravelled(place, shape) {

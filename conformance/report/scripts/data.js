@@ -121,15 +121,14 @@ function complete(element, tensor, place) {
   element.bound ??= Math.abs(element.difference / element.ratio);
 }
 
-/** A sum with no more decimals than its terms are known to. */
-function sum(one, other) {
-  const known = Math.min(decimals(one), decimals(other));
-  return Number.isFinite(one + other) ? Number((one + other).toFixed(Math.max(0, Math.min(known, 100)))) : one + other;
+/** A number and its difference from it, with no more decimals than the two are known to: six and three digits. */
+function sum(one, difference) {
+  const known = Math.min(decimals(one, 6), decimals(difference, 3));
+  return Number.isFinite(one + difference) ? Number((one + difference).toFixed(Math.max(0, Math.min(known, 100)))) : one + difference;
 }
 
-function decimals(value) {
-  const [mantissa, exponent = "0"] = String(value).split("e");
-  return (mantissa.split(".")[1] ?? "").length - Number(exponent);
+function decimals(value, digits) {
+  return value ? digits - 1 - Math.floor(Math.log10(Math.abs(value))) : Infinity;
 }
 
 function unravelled(place, shape) {

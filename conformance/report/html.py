@@ -161,13 +161,15 @@ class Past:
         (_, old), (_, new) = runs[-2:]
         found = history.changes(old, new)
         changes, gaps = history.gaps(found, old, new)
-        telling, rest = comparison.trend([run for _, run in runs]) if len(runs) > 2 else ([], "")
+        through = [run for _, run in runs]
+        telling, rest = comparison.trend(through) if len(runs) > 2 else ([], "")
+        gappy = [each for each in history.trend(through) if each.gappy] if len(runs) > 2 else []
         return cls(
             names=[name for name, _ in runs],
             summary=comparison.summary(found),
             updates=comparison.version_lines(old.header, new.header),
             gaps=gaps,
             changes={kind: [each for each in changes if each.kind == kind] for kind in KINDS},
-            trend=telling,
+            trend=[*telling, *gappy],
             rest=rest,
         )

@@ -21,7 +21,7 @@ from conformance.results import Run, Values, to_json
 INFINITE = -1
 """Stands for an error ratio that is infinite or NaN: JSON has no such number, and none is negative."""
 
-OUTCOME = ("tensors", "mode", "declared", "rivals", "parameters", "defaults", "learned", "curves", "script")
+OUTCOME = ("tensors", "declared", "rivals", "parameters", "defaults", "learned", "curves", "script")
 TENSOR = (
     "name", "step", "dtype", "verdict", "dialect", "held_to", "error_ratio", "max_abs", "max_rel", "max_ulp", "drift",
     "place", "expected", "actual", "notes", "shape", "errors", "elements",
@@ -85,6 +85,7 @@ def summary(run: Run, limits: Mapping[str, float]) -> dict[str, Any]:
         "flag": words.FLAG,
         "limits": dict(limits),
         "adapters": list(columns["adapter"].values),
+        "modes": _modes(run),
         "versions": {name: words.versions(each) for name, each in sorted(run.header.adapters.items())},
         "phases": list(columns["phase"].values),
         "operations": [
@@ -100,6 +101,11 @@ def summary(run: Run, limits: Mapping[str, float]) -> dict[str, Any]:
             "declared": [int(outcome.as_declared) for outcome in run.outcomes],
         },
     }
+
+
+def _modes(run: Run) -> dict[str, str]:
+    """How each adapter ran its calls: a run has one mode for each."""
+    return {outcome.adapter: outcome.mode for outcome in run.outcomes if outcome.mode}
 
 
 def _verdict(name: str) -> dict[str, Any]:
@@ -159,7 +165,6 @@ class Details:
             tables.add_tensor(each)
         found = {
             "tensors": len(tensors),
-            "mode": held.get("mode"),
             "declared": [self._declarations.place(_declared(each)) for each in held.get("declared", ())],
             "rivals": [
                 [words.dialect_name(each.get("dialect")), each.get("error_ratio")] for each in held.get("rivals", ())
@@ -233,7 +238,10 @@ def _curve(curve: Values) -> dict[str, Any]:
 
 
 def ports(stone: Stone) -> dict[str, Any]:
-    """How to get from each framework to each other: of ``pairs[from][to]``, the places of the sentences."""
+    """How to get from each framework to each other: of ``pairs[from][to]``, the places of the sentences.
+
+    They stand in the order of the table of spellings.
+    """
     sentences = _Shared()
     pairs = [
         [
@@ -242,12 +250,7 @@ def ports(stone: Stone) -> dict[str, Any]:
         ]
         for one in stone.writings
     ]
-    return {
-        "names": [each.title for each in stone.writings],
-        "calls": [each.call for each in stone.writings],
-        "pairs": pairs,
-        "sentences": list(sentences),
-    }
+    return {"pairs": pairs, "sentences": list(sentences)}
 
 
 def _place(index: Sequence[int], shape: Sequence[int]) -> int:

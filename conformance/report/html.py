@@ -133,14 +133,14 @@ def _section(
     operation = operations().get(name)
     values = {case: [values_of(outcome) for outcome in found] for case, found in cases.items()}
     told = stone(run, name, operation, [each for found in values.values() for each in found])
-    about = {"latex": operation.formula, "source": operation.source} if operation else {}
+    latex = operation.formula if operation else ""
     listed = [Case(case, Cell(tuple(found))) for case, found in cases.items()]
     listed.sort(key=lambda case: (not case.cell.undeclared, -disagreement(case.cell.outcomes), case.name))
     sees: dict[str, int] = {}
     for case in cases:
         for setting in run.header.cases.get(case, {}).get("sees") or ():
             sees[setting] = sees.get(setting, 0) + 1
-    block = pieces.block(name, details.of(run.header.cases, values, ports=data.ports(told), **about))
+    block = pieces.block(name, details.of(run.header.cases, values, ports=data.ports(told), latex=latex))
     return Section(name, family, operation, told, listed, block, sees)
 
 

@@ -462,7 +462,7 @@ def test_copy_buttons(visit: Callable[..., Any]) -> None:
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert copied().rstrip("\n") == SCRIPT.rstrip("\n")
     page.get_by_role("button", name="Copy the command").click()
-    assert copied() == "conformance repro softmax/rows --adapter torch"
+    assert copied() == "conformance repro softmax/rows --adapter torch --mode eager"
     page.get_by_role("button", name="Copy an issue text").click()
     text = copied()
     assert text.startswith("## softmax: torch deviates in predict\n")

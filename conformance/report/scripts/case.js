@@ -90,7 +90,7 @@ function outcomeView(run, details, name, index, state) {
   const indices = run.outcomesOf(run.caseIndex.get(name));
   const all = details.cases[name].outcomes;
   const outcome = all[indices.indexOf(index)];
-  const command = reproduction(name, adapter, outcome.mode);
+  const command = reproduction(name, adapter, run.modes[adapter]);
   const source = indices
     .filter((each) => columns.adapter[each] === columns.adapter[index])
     .map((each) => scriptOf(details, all[indices.indexOf(each)]))

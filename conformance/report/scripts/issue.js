@@ -3,21 +3,22 @@
 import { exact, number } from "./numbers.js";
 
 /** What one would write to them: what was expected and found, and a script that shows it. */
-export function issueText(run, details, name, index, tensors, source) {
+export function issueText(run, details, name, index, tensors, reproduction) {
   const { outcomes, adapters, phases, dialects, messages } = run;
   const adapter = adapters[outcomes.adapter[index]];
   const verdict = run.verdict(index).name;
   const dialect = dialects[outcomes.dialect[index]];
-  const operation = name.split("/")[0];
+  const operation = run.operation(run.caseIndex.get(name)).name;
+  const source = document.querySelector(`section[data-operation="${CSS.escape(operation)}"] figcaption a`)?.href;
   const worst = tensors.find((each) => each.verdict !== "conforms") ?? tensors[0];
   return [
     `## ${operation}: ${adapter} ${verdict === "dialect" ? `computes ${dialect}` : verdict} in ${phases[outcomes.phase[index]]}`,
     `Versions: ${run.versions[adapter] ?? "unknown"}`,
-    `The published formula (${details.source ?? "source unknown"}):`,
-    fenced(details.latex ?? "", "math"),
+    `The published formula (${source ?? "source unknown"}):`,
+    fenced(details.latex, "math"),
     `Found: **${verdict}**${dialect ? ` (${dialect})` : ""}. ${messages[outcomes.message[index]]}`.trim(),
     worst?.elements.length && numbers(worst),
-    `To reproduce:\n\n${fenced(source, source.includes("\n") ? "python" : "console")}`,
+    `To reproduce:\n\n${fenced(reproduction, reproduction.includes("\n") ? "python" : "console")}`,
   ].filter(Boolean).join("\n\n") + "\n";
 }
 

@@ -5,12 +5,15 @@ import { caseList, entries } from "./overview.js";
 
 /** Fill in what needs the data: the section itself is written by Python. */
 export function completeOperation(run, section, details, selected, sort) {
-  section.querySelector(".port")?.replaceChildren(...portView(details.ports));
+  section.querySelector(".port")?.replaceChildren(...portView(section, details.ports));
   const inside = selected.filter((index) => run.operation(run.outcomes.case[index]).name === section.dataset.operation);
   section.querySelector(".cases-of")?.replaceChildren(...(inside.length ? caseList(run, entries(run, inside, sort)) : [h("p", { class: "aside" }, "The query leaves none of its cases.")]));
 }
 
-function portView({ names, calls, pairs, sentences }) {
+function portView(section, { pairs, sentences }) {
+  const rows = [...section.querySelectorAll(".stone tbody tr")];
+  const names = rows.map((row) => [...row.cells[0].childNodes].map((node) => node.textContent.trim()).filter(Boolean).join(", "));
+  const calls = rows.map((row) => row.querySelector(".call code").textContent);
   if (names.length < 2) return [h("p", { class: "aside" }, "Fewer than two frameworks have it.")];
   const answer = h("div", { "aria-live": "polite" });
   const [from, to] = [choice(names, 0), choice(names, 1)];

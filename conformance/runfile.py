@@ -250,6 +250,10 @@ def _refuse(constant: str) -> NoReturn:
 _DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
+_OF_ADAPTERS = {"versions": dict, "switches": dict, "spellings": dict, "precisions": list}
+_OF_CASES = {"references": list, "sees": list}
+
+
 def _header(file: Path, number: int, value: Any) -> Header:
     if not isinstance(value, dict) or "schema" not in value:
         raise RunFileError(f"{file}:{number}: not a run file: expected a header with 'schema'")
@@ -260,6 +264,12 @@ def _header(file: Path, number: int, value: Any) -> Header:
     if schema != SCHEMA_VERSION:
         raise RunFileError(f"{file}:{number}: schema: {schema!r}, expected {SCHEMA_VERSION}")
     header: Header = _made(Header, file, number, value)
+    for where, about, fields in (("adapters", header.adapters, _OF_ADAPTERS), ("cases", header.cases, _OF_CASES)):
+        for name, each in about.items():
+            for field, kind in fields.items():
+                if not isinstance(each.get(field), kind | None):
+                    shown = f"{json.dumps(each[field])[:60]}, expected {'an object' if kind is dict else 'a list'}"
+                    raise RunFileError(f"{file}:{number}: {where}: {name}: {field}: {shown}")
     try:
         for shard in header.shards:
             Shard.of(shard)

@@ -140,7 +140,7 @@ class Details:
         self._paragraphs, self._declarations = _Shared(), _Shared()
 
     def common(self) -> dict[str, Any]:
-        """The paragraphs of all scripts, and all that is declared: to be written when the operations are."""
+        """The paragraphs of all scripts and functions, and all that is declared: to be written at the end."""
         return {"paragraphs": list(self._paragraphs), "declarations": list(self._declarations)}
 
     def of(self, about: Mapping[str, Any], outcomes: Mapping[str, Sequence[Values]], **others: Any) -> dict[str, Any]:
@@ -158,6 +158,26 @@ class Details:
                 self._add_outcome(each, tables)
         return {"cases": cases, **others, **tables.columns()}
 
+    def ports(self, stone: Stone) -> dict[str, Any]:
+        """How to get from each framework to each other: of ``pairs[from][to]``, the places of the sentences.
+
+        They stand in the order of the table of spellings, as do the ``functions`` that the adapters' calls need.
+        """
+        sentences = _Shared()
+        pairs = [
+            [
+                [sentences.place(hint) for hint in stone.hints(one, other)] if one is not other else []
+                for other in stone.writings
+            ]
+            for one in stone.writings
+        ]
+        functions = [self._text(each.functions) for each in stone.writings]
+        return {"pairs": pairs, "sentences": list(sentences), "functions": functions}
+
+    def _text(self, text: str) -> list[int]:
+        """The places of the paragraphs of a script or a function."""
+        return [*map(self._paragraphs.place, text.split("\n\n"))] if text else []
+
     def _add_outcome(self, held: Values, tables: _Tables) -> None:
         """An outcome; its tensors are the next rows of their table."""
         tensors = held.get("tensors", ())
@@ -173,9 +193,7 @@ class Details:
             "defaults": held.get("defaults"),
             "learned": held.get("learned"),
             "curves": [_curve(each) for each in held.get("curves", ())],
-            "script": [
-                self._paragraphs.place(each) for each in (held.get("script") or "").split("\n\n") if held.get("script")
-            ],
+            "script": self._text(held.get("script") or ""),
         }
         tables.outcomes.add({name: value or None for name, value in found.items()})
 
@@ -207,7 +225,7 @@ class _Tables:
             "elements": len(elements),
         }
         if tensor["verdict"] == "conforms":
-            self._errors += [round(2 * each) for each in errors]  # in halves
+            self._errors += [each if isinstance(each, str) else round(2 * each) for each in errors]  # in halves
             numbers = {"error_ratio": _short(tensor["error_ratio"], 2), "expected": _short(tensor["expected"], 5)}
         else:
             self._errors += [_short(each, 2) for each in errors]
@@ -235,22 +253,6 @@ class _Tables:
 def _curve(curve: Values) -> dict[str, Any]:
     runs = {name: [_short(each, 5) for each in curve[name]] for name in ("expected", "actual")}
     return {"name": curve["name"], "index": curve["index"], **runs}
-
-
-def ports(stone: Stone) -> dict[str, Any]:
-    """How to get from each framework to each other: of ``pairs[from][to]``, the places of the sentences.
-
-    They stand in the order of the table of spellings.
-    """
-    sentences = _Shared()
-    pairs = [
-        [
-            [sentences.place(hint) for hint in stone.hints(one, other)] if one is not other else []
-            for other in stone.writings
-        ]
-        for one in stone.writings
-    ]
-    return {"pairs": pairs, "sentences": list(sentences)}
 
 
 def _place(index: Sequence[int], shape: Sequence[int]) -> int:

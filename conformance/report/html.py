@@ -140,7 +140,7 @@ def _section(
     for case in cases:
         for setting in run.header.cases.get(case, {}).get("sees") or ():
             sees[setting] = sees.get(setting, 0) + 1
-    block = pieces.block(name, details.of(run.header.cases, values, ports=data.ports(told), latex=latex))
+    block = pieces.block(name, details.of(run.header.cases, values, ports=details.ports(told), latex=latex))
     return Section(name, family, operation, told, listed, block, sees)
 
 

@@ -187,7 +187,8 @@ def _writing(adapter: str, written: Mapping[str, Any], defaults: Mapping[str, st
 def _argument(said: Mapping[str, Any]) -> Argument:
     if said.get("refused"):
         return Argument(refused=str(said["refused"]))
-    pairs = [each for each in said.get("values") or () if isinstance(each, Sequence) and len(each) == 2]
+    values = said.get("values")
+    pairs = [each for each in values if isinstance(each, list) and len(each) == 2] if isinstance(values, list) else []
     passed = [pair for pair in pairs if pair[1] is not None]  # to leave an argument out is no conversion
     return Argument(str(said.get("argument") or ""), conversion(passed))
 
@@ -213,13 +214,13 @@ def _dialects(found: Iterable[Values]) -> list[Dialect]:
     speakers: dict[str, dict[str, None]] = {}
     reasons: dict[str, dict[tuple[str, str], None]] = {}
     for values in found:
-        for tensor in values["tensors"]:
+        for tensor in values.get("tensors", ()):
             if tensor["verdict"] != "dialect":
                 continue
             name = dialect_name(tensor["dialect"])
             tensors.setdefault(name, {})[str(tensor["name"])] = None
             speakers.setdefault(name, {})[str(values["adapter"])] = None
-            for entry in values["declared"]:
+            for entry in values.get("declared", ()):
                 if entry.get("dialect") == tensor["dialect"] and entry.get("reason"):
                     why = str(entry["reason"]), str(entry.get("reference") or "")
                     reasons.setdefault(name, {})[why] = None

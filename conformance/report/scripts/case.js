@@ -2,7 +2,7 @@
 
 import { read, write } from "./address.js";
 import { curvePictures } from "./curves.js";
-import { scriptOf } from "./data.js";
+import { textOf } from "./data.js";
 import { copyButton, h, reference, table } from "./elements.js";
 import { errorMap } from "./errormap.js";
 import { issueText } from "./issue.js";
@@ -27,7 +27,7 @@ export function caseView(run, details, name, state) {
     h("section", { "aria-labelledby": "case-yaml" },
       h("h3", { id: "case-yaml" }, "The case as it is written", about.file && h("small", null, ` ${about.file}`)),
       h("pre", { class: "scroll", tabindex: "0" }, h("code", null, about.yaml ?? "")),
-      (about.references ?? []).map((each) => h("p", { class: "aside" }, "Reference: ", reference(each)))),
+      [about.references ?? []].flat().map((each) => h("p", { class: "aside" }, "Reference: ", reference(each)))),
   ];
 }
 
@@ -93,7 +93,7 @@ function outcomeView(run, details, name, index, state) {
   const command = reproduction(name, adapter, run.modes[adapter]);
   const source = indices
     .filter((each) => columns.adapter[each] === columns.adapter[index])
-    .map((each) => scriptOf(details, all[indices.indexOf(each)]))
+    .map((each) => textOf(details, all[indices.indexOf(each)].script))
     .find(Boolean);
   const tensors = outcome.tensors;
   return h("section", { class: "outcome", "aria-labelledby": "outcome-title" },

@@ -107,9 +107,9 @@ export class Details {
   }
 }
 
-/** A script, from the places of its paragraphs; undefined if there is none. */
-export function scriptOf({ paragraphs }, { script }) {
-  return script?.map((place) => paragraphs[place]).join("\n\n");
+/** A script or a function, from the places of its paragraphs; undefined if there is none. */
+export function textOf({ paragraphs }, places) {
+  return places?.map((place) => paragraphs[place]).join("\n\n");
 }
 
 /** What an element is, from what is kept of it; of the worst, the tensor keeps all digits. */

@@ -1,17 +1,25 @@
 // An operation's page: how to port from one framework to another, and its cases as far as the query leaves them.
 
+import { textOf } from "./data.js";
 import { h, prose } from "./elements.js";
 import { caseList, entries } from "./overview.js";
 
 /** Fill in what needs the data: the section itself is written by Python. */
 export function completeOperation(run, section, details, selected, sort) {
-  section.querySelector(".port")?.replaceChildren(...portView(section, details.ports));
+  const rows = [...section.querySelectorAll(".stone tbody tr")];
+  section.querySelector(".port")?.replaceChildren(...portView(rows, details.ports));
+  rows.forEach((row, place) => showFunctions(row.querySelector(".call"), textOf(details, details.ports.functions[place])));
   const inside = selected.filter((index) => run.operation(run.outcomes.case[index]).name === section.dataset.operation);
   section.querySelector(".cases-of")?.replaceChildren(...(inside.length ? caseList(run, entries(run, inside, sort)) : [h("p", { class: "aside" }, "The query leaves none of its cases.")]));
 }
 
-function portView(section, { pairs, sentences }) {
-  const rows = [...section.querySelectorAll(".stone tbody tr")];
+/** What a call is that takes a few lines: functions that stand in the reproduction scripts too. */
+function showFunctions(cell, source) {
+  if (!source || cell.querySelector("details")) return;
+  cell.append(h("details", null, h("summary", null, "These are functions of a few lines"), h("pre", null, h("code", null, source))));
+}
+
+function portView(rows, { pairs, sentences }) {
   const names = rows.map((row) => [...row.cells[0].childNodes].map((node) => node.textContent.trim()).filter(Boolean).join(", "));
   const calls = rows.map((row) => row.querySelector(".call code").textContent);
   if (names.length < 2) return [h("p", { class: "aside" }, "Fewer than two frameworks have it.")];

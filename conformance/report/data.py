@@ -117,14 +117,18 @@ def _ratio(value: float | None) -> float | None:
 
 
 class _Table:
-    """Rows of values in columns, which compress better: each column is of one kind."""
+    """Rows of values, kept in columns, which compress better: each column is of one kind."""
 
     def __init__(self, *fields: str) -> None:
-        self.columns: dict[str, list[Any]] = {name: [] for name in fields}
+        self._fields, self._rows = fields, list[tuple[Any, ...]]()
 
     def add(self, row: Values) -> None:
-        for name, column in self.columns.items():
-            column.append(row.get(name))
+        self._rows.append(tuple(map(row.get, self._fields)))
+
+    @property
+    def columns(self) -> dict[str, list[Any]]:
+        columns = map(list, zip(*self._rows, strict=True)) if self._rows else ([] for _ in self._fields)
+        return dict(zip(self._fields, columns, strict=True))
 
 
 class Details:
@@ -140,7 +144,7 @@ class Details:
     def of(self, about: Mapping[str, Any], outcomes: Mapping[str, Sequence[Values]], **others: Any) -> dict[str, Any]:
         """All there is to tell of the cases of an operation, from what is known ``about`` each and from its outcomes.
 
-        The outcomes of the cases stand in the order of the run, case by case.  ``others`` is what else belongs to the operation.
+        The outcomes stand in the order of the run, case by case.  ``others`` is what else belongs to the operation.
         """
         tables = _Tables()
         cases = {}

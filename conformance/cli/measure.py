@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,7 +132,9 @@ def run(
     with Progress(sys.stderr) as progress:
         measured = runner.run(journal, progress.tell)
     click.echo(runner.spent(), err=True)
+    begin = time.perf_counter()
     report.write(measured, page)
+    click.echo(f"the page took {time.perf_counter() - begin:.1f} s", err=True)
     if style == "json":
         _print_run(measured)
     else:

@@ -85,7 +85,7 @@ def summary(run: Run, limits: Mapping[str, float]) -> dict[str, Any]:
         "flag": words.FLAG,
         "limits": dict(limits),
         "adapters": list(columns["adapter"].values),
-        "versions": {name: words.versions(each) for name, each in run.header.adapters.items()},
+        "versions": {name: words.versions(each) for name, each in sorted(run.header.adapters.items())},
         "phases": list(columns["phase"].values),
         "operations": [
             {"name": name, "family": family, "block": words.anchor(name, "data")} for name, family in families.items()

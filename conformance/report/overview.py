@@ -129,6 +129,7 @@ class Cause:
     verdict: str
     name: str
     outcomes: tuple[Outcome, ...] = field(repr=False)
+    operations: tuple[str, ...] = ()
 
     @cached_property
     def adapters(self) -> tuple[str, ...]:
@@ -137,10 +138,6 @@ class Cause:
     @cached_property
     def cases(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(outcome.case for outcome in self.outcomes))
-
-    @cached_property
-    def operations(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(case.partition("/")[0] for case in self.cases))
 
     @property
     def summary(self) -> str:
@@ -154,7 +151,10 @@ def causes(run: Run) -> list[Cause]:
     for outcome in run.outcomes:
         if outcome.verdict != "conforms":
             groups.setdefault((outcome.verdict, _reason(outcome)), []).append(outcome)
-    found = [Cause(verdict, name, tuple(outcomes)) for (verdict, name), outcomes in groups.items()]
+    found = [
+        Cause(verdict, name, tuple(outcomes), tuple(dict.fromkeys(operation_of(run, each.case) for each in outcomes)))
+        for (verdict, name), outcomes in groups.items()
+    ]
     return sorted(found, key=lambda cause: (-WEIGHT[cause.verdict], -len(cause.cases), cause.name))
 
 

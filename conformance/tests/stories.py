@@ -125,3 +125,23 @@ def story() -> Run:
     }
     adapters["jax"] = {"missing": "jax is not installed"}
     return replace(made, header=replace(made.header, cases=cases, adapters=adapters, partial=True))
+
+
+def history() -> list[tuple[str, Run]]:
+    """Two earlier versions of the story: in the older one torch conformed, and knew nothing of softmax/large."""
+    new = story()
+    older = [
+        replace(each, verdict="conforms", dialect={}, declared=(), tensors=(tensor(error_ratio=0.5),))
+        if each.key == ("batch_normalization/trained", "torch", "train")
+        else each
+        for each in new.outcomes
+        if each.key != ("softmax/large", "torch", "predict")
+    ]
+    old = [each for each in new.outcomes if each.key != ("softmax/rows", "torch", "predict")]
+    return [("torch 2.11", _of_version(new, "2.11", older)), ("torch 2.12", _of_version(new, "2.12", old))]
+
+
+def _of_version(made: Run, version: str, outcomes: list[Outcome]) -> Run:
+    torch = {**made.header.adapters["torch"], "versions": {"torch": version}}
+    header = replace(made.header, adapters={**made.header.adapters, "torch": torch}, partial=False)
+    return Run(header, tuple(outcomes))

@@ -9,7 +9,7 @@ import os
 import random
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import pytest
 
 from conformance.report import html
 from conformance.results import Run
-from conformance.tests.stories import CUBE, CUBE_ERRORS, SCRIPT, story
+from conformance.tests.stories import CUBE, CUBE_ERRORS, SCRIPT, history, story
 from conformance.tests.test_report import HOSTILE, hostile
 from conformance.tests.test_results import outcome, run
 
@@ -52,20 +52,20 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Run], str]:
+def file(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """Writes the page of a run, and gives its address."""
 
-    def write(made: Run) -> str:
+    def write(made: Run, earlier: Sequence[tuple[str, Run]] = ()) -> str:
         path = tmp_path_factory.mktemp("page") / "page.html"
-        path.write_text(html.render(made), encoding="utf-8", errors="backslashreplace")
+        path.write_text(html.render(made, earlier), encoding="utf-8", errors="backslashreplace")
         return path.as_uri()
 
     return write
 
 
 @pytest.fixture(scope="module")
-def address(file: Callable[[Run], str]) -> str:
-    return file(story())
+def address(file: Callable[..., str]) -> str:
+    return file(story(), history())
 
 
 @pytest.fixture
@@ -79,6 +79,7 @@ def visit(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
     ) -> Any:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
+        context.set_default_timeout(15_000)
         page = context.new_page()
         page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -173,8 +174,7 @@ def test_without_scripts_the_overview_and_the_operations_read(visit: Callable[..
     assert not page.locator("#search").is_visible()
     page.locator("table.matrix a", has_text="softmax").click()
     assert page.url.endswith("#operation-softmax")
-    cell = page.locator("tr[data-operation=softmax] td.deviates a")
-    assert cell.get_attribute("title") == "deviates"
+    cell = page.locator("tr[data-operation=softmax] td[title=deviates]")
     assert cell.inner_text().split() == ["✗", "+1.1", "⚑"]  # log10 of 12
 
 
@@ -242,7 +242,7 @@ def test_the_matrix_shows_what_the_query_leaves_and_comes_back(visit: Callable[.
     page = visit()
     before = page.locator("table.matrix").inner_text()
     page.fill("#query", "@softmax large")
-    assert texts(page, "tr[data-operation=softmax] td") == ["none", "✓ −0.3", "none", "≈ +3.3"]
+    assert texts(page, "tr[data-operation=softmax] td") == ["", "✓ −0.3", "", "≈ +3.3"]
     page.fill("#query", "")
     assert page.locator("table.matrix").inner_text() == before
 
@@ -272,7 +272,7 @@ def test_the_list_is_sorted_as_one_wishes(visit: Callable[..., Any]) -> None:
 
 
 def test_an_address_leads_to_the_same_whatever_else_is_in_the_report(
-    visit: Callable[..., Any], file: Callable[[Run], str]
+    visit: Callable[..., Any], file: Callable[..., str]
 ) -> None:
     made = story()
     shuffled = list(made.outcomes)
@@ -357,17 +357,27 @@ def test_a_case_tells_what_was_computed_and_apart_from_that_whether_it_is_as_dec
     visit: Callable[..., Any],
 ) -> None:
     page = visit(CASE)
-    rows = [
-        [" ".join(cell.split()) for cell in row.locator("th, td").all_inner_texts()]
-        for row in page.locator(".outcomes tbody tr").all()
+    assert rows_of(page, ".outcomes") == [
+        ["torch", "✗ deviates unexplained +1.1", "⚑ no"],
+        ["keras", "✓ conforms −0.3", "yes"],
     ]
-    assert [row[:5] for row in rows] == [
-        ["torch", "predict", "✗ deviates unexplained", "⚑ no", "+1.1"],
-        ["keras", "predict", "✓ conforms the published formula", "yes", "−0.3"],
-    ]
-    page.locator(".outcomes a", has_text="keras").click()
+    assert "y: found deviates" in page.locator(".outcome").inner_text()
+    page.locator(".outcomes a", has_text="conforms").click()
     expect(page.locator("#outcome-title")).to_contain_text("keras, predict")
     assert "name: softmax/rows" in page.locator("#case pre").last.inner_text()
+
+
+def test_phases_stand_side_by_side(visit: Callable[..., Any]) -> None:
+    page = visit(TRAINED)
+    assert texts(page, ".outcomes thead th") == ["Adapter", "train", "as declared", "predict", "as declared"]
+    assert rows_of(page, ".outcomes")[0] == [
+        "torch", "◆ dialect variance_correction=1 −0.3", "yes, declared", "✓ conforms −0.3", "yes",
+    ]  # fmt: skip
+
+
+def rows_of(page: Any, table: str) -> list[list[str]]:
+    rows = page.locator(f"{table} tbody tr").all()
+    return [[" ".join(cell.split()) for cell in row.locator("th, td").all_inner_texts()] for row in rows]
 
 
 def slice_of(first: int) -> list[list[str]]:
@@ -411,15 +421,13 @@ def test_the_worst_elements_stand_with_index_expected_actual_difference_and_boun
     page = visit(CASE)
     rows = [row.locator("td").all_inner_texts() for row in page.locator(".tensor .numbers tbody tr").all()]
     assert rows == [
-        ["[0, 0, 0]", "1", "0.25", "−0.75", "0.0625", "−12"],
-        ["[1, 2, 3]", "2", "2.6875", "+0.688", "0.0625", "+11"],
+        ["[0, 0, 0]", "1", "0.25", "−0.75", "0.063", "−12"],
+        ["[1, 2, 3]", "2", "2.688", "+0.688", "0.063", "+11"],  # beyond the worst, to three digits
     ]
     assert CUBE.notes[0] in page.locator(".tensor").inner_text()
 
 
-def test_a_large_map_is_dense_and_still_tells_its_numbers(
-    visit: Callable[..., Any], file: Callable[[Run], str]
-) -> None:
+def test_a_large_map_is_dense_and_still_tells_its_numbers(visit: Callable[..., Any], file: Callable[..., str]) -> None:
     wide = replace(CUBE, shape=(2, 50), errors=tuple(float(each) for each in range(100)), index=(1, 49), elements=())
     page = visit("#?case=softmax/wide", file(run(outcome("softmax/wide", tensors=(wide,)))))
     assert page.locator(".map.dense td").count() == 101  # and the corner of the heads
@@ -442,7 +450,7 @@ def test_the_runners_up_and_the_framework_s_own_defaults_are_told(visit: Callabl
     page = visit(TRAINED)
     said = page.locator(".outcome").inner_text()
     assert "epsilon=outside: 3e6" in said
-    assert "Declared: moving_*: variance_correction=1. the unbiased variance https://github.com/" in said
+    assert "Declared: moving_*: variance_correction=1. the unbiased variance pytorch/pytorch#19902" in said
     page.get_by_text("Parameters as the framework holds them").click()
     assert "1e−5 the framework’s own default" in texts(page, ".outcome .values dd")
 
@@ -494,10 +502,60 @@ def test_porting_is_told_both_ways(visit: Callable[..., Any]) -> None:
     )
 
 
+# --- several runs ---------------------------------------------------------------------------------------------------
+
+
+def test_what_changed_since_the_last_run_is_told_with_its_numbers(visit: Callable[..., Any]) -> None:
+    page = visit("#?compare=1")
+    said = " ".join(page.locator("#compare").inner_text().split())
+    assert "1 change: 1 new. From torch 2.12 to this run." in said
+    assert "torch 2.12 -> 1.0 (torch)" in said
+    assert rows_of(page, "[aria-labelledby=changes-new] table") == [
+        ["softmax/rows", "torch", "predict", "– not in this run", "✗ deviates +1.1 ⚑"]
+    ]
+    page.locator("[aria-labelledby=changes-new] a").click()
+    assert page.url.endswith(CASE)
+
+
+def test_the_trend_has_a_column_for_each_run_and_draws_gaps_as_gaps(visit: Callable[..., Any]) -> None:
+    page = visit("#?compare=1")
+    assert texts(page, ".trend thead th") == [
+        "Case", "Adapter", "Phase", "Error ratio", "torch 2.11", "torch 2.12", "this run",
+    ]  # fmt: skip
+    rows = {row[0]: row for row in rows_of(page, ".trend")}
+    trained = rows["batch_normalization/trained"]
+    assert trained[4:] == [
+        "✓ conforms −0.3",
+        "◆ dialect variance_correction=1 −0.3",
+        "◆ dialect variance_correction=1 −0.3",
+    ]
+    if "softmax/rows" in rows:
+        row = page.locator(".trend tbody tr", has_text="softmax/rows")
+        assert row.locator("polyline").count() == 2  # before the gap and behind it
+
+
+def test_two_columns_of_a_run_can_be_compared(visit: Callable[..., Any]) -> None:
+    page = visit("#?compare=1")
+    page.locator("#columns select").nth(0).select_option("keras")
+    page.locator("#columns select").nth(1).select_option("torch")
+    rows = rows_of(page, "#columns table")
+    assert [
+        "softmax/large",
+        "predict",
+        "✓ conforms the published formula −0.3",
+        "≈ imprecise algorithm unknown +3.3",
+    ] in rows
+    assert {row[0] for row in rows} == {
+        "adam/steps", "batch_normalization/trained", "relu/lacking", "softmax/large", "softmax/rows",
+    }  # fmt: skip
+    page.locator("#columns select").nth(1).select_option("keras")
+    assert "They compute the same" in page.locator("#columns").inner_text()
+
+
 # --- hostile and empty runs -----------------------------------------------------------------------------------------
 
 
-def test_a_hostile_run_is_shown_as_text(visit: Callable[..., Any], file: Callable[[Run], str]) -> None:
+def test_a_hostile_run_is_shown_as_text(visit: Callable[..., Any], file: Callable[..., str]) -> None:
     made = hostile()
     name = quote(made.outcomes[0].case, safe="")
     page = visit(f"#?case={name}", file(made))
@@ -510,7 +568,7 @@ def test_a_hostile_run_is_shown_as_text(visit: Callable[..., Any], file: Callabl
 
 @pytest.mark.parametrize("outcomes", [(), (outcome(),)])
 def test_a_run_of_little_or_nothing_has_a_page(
-    visit: Callable[..., Any], file: Callable[[Run], str], outcomes: tuple[Any, ...]
+    visit: Callable[..., Any], file: Callable[..., str], outcomes: tuple[Any, ...]
 ) -> None:
     page = visit("", file(run(*outcomes)))
     assert page.locator("#overview").is_visible()

@@ -46,25 +46,35 @@ function formula(operation) {
 
 // --- the outcomes ---------------------------------------------------------------------------------------------------
 
+/** A row for each adapter, with what it computed in each phase and, beside that, whether it is as declared. */
 function outcomes(run, held, indices, selected, state) {
-  const { outcomes: columns, adapters, phases, dialects, messages, flag } = run;
-  const rows = indices.map((index, place) => {
-    const [adapter, phase] = [adapters[columns.adapter[index]], phases[columns.phase[index]]];
-    const address = write({ ...state, adapter, phase, tensor: undefined });
-    return h("tr", { "aria-current": index === selected && "true" },
-      h("th", { scope: "row" }, h("a", { href: address }, adapter)),
-      h("td", null, phase),
-      h("td", { class: "prose" }, sign(run, index), " ", dialects[columns.dialect[index]]),
-      h("td", null, declaredSign(columns.declared[index], held[place].declared, flag)),
-      h("td", { class: "power" }, power(run.ratio(index))),
-      h("td", { class: "prose message" }, messages[columns.message[index]]));
+  const { adapter: adapters, phase: phases } = run.outcomes;
+  const there = [...new Set(indices.map((index) => phases[index]))].sort((one, other) => one - other);
+  const rows = [...new Set(indices.map((index) => adapters[index]))].map((adapter) => {
+    const cells = there.flatMap((phase) => {
+      const place = indices.findIndex((index) => adapters[index] === adapter && phases[index] === phase);
+      return place < 0 ? [h("td"), h("td")] : outcomeCells(run, indices[place], held[place].declared, indices[place] === selected, state);
+    });
+    return h("tr", null, h("th", { scope: "row" }, run.adapters[adapter]), cells);
   });
-  return table("Outcomes", ["Adapter", "Phase", "What it computed", "As declared", "Error ratio, power of ten", "Message"], rows, { class: "outcomes" });
+  const heads = there.flatMap((phase) => [run.phases[phase], "as declared"]);
+  return table("Outcomes", ["Adapter", ...heads], rows, { class: "outcomes" });
 }
 
-function declaredSign(asDeclared, held[place].declared, flag) {
-  if (!asDeclared) return h("strong", { class: "flag" }, `${flag} no`);
-  return known ? "yes, declared" : "yes";
+function outcomeCells(run, index, known, selected, state) {
+  const { outcomes: columns, adapters, phases, dialects, flag } = run;
+  const [adapter, phase] = [adapters[columns.adapter[index]], phases[columns.phase[index]]];
+  const address = write({ ...state, adapter, phase, tensor: undefined });
+  const { name, glyph } = run.verdict(index);
+  const formula = name === "conforms" ? "" : dialects[columns.dialect[index]];
+  const declared = !columns.declared[index] ? h("strong", { class: "flag" }, `${flag} no`) : known ? "yes, declared" : "yes";
+  return [
+    h("td", { class: selected && "selected" },
+      h("a", { class: `verdict ${name}`, href: address, "aria-current": selected && "true", title: run.words(index) },
+        h("span", { "aria-hidden": "true" }, glyph), ` ${name}`),
+      " ", formula, " ", h("span", { class: "power" }, power(run.ratio(index)))),
+    h("td", { class: selected && "selected" }, declared),
+  ];
 }
 
 function sign(run, index) {
@@ -77,14 +87,18 @@ function sign(run, index) {
 function outcomeView(run, details, name, index, state) {
   const { outcomes: columns, adapters, phases } = run;
   const [adapter, phase] = [adapters[columns.adapter[index]], phases[columns.phase[index]]];
+  const indices = run.outcomesOf(run.caseIndex.get(name));
   const all = details.cases[name].outcomes;
-  const outcome = all.find((each) => each.adapter === adapter && each.phase === phase);
-  const script = all.find((each) => each.adapter === adapter && each.script)?.script;
-  const command = reproduction(name, outcome);
-  const source = script?.map((line) => details.lines[line]).join("\n");
+  const outcome = all[indices.indexOf(index)];
+  const command = reproduction(name, adapter, outcome.mode);
+  const source = indices
+    .filter((each) => columns.adapter[each] === columns.adapter[index])
+    .map((each) => scriptOf(details, all[indices.indexOf(each)]))
+    .find(Boolean);
   const tensors = outcome.tensors;
   return h("section", { class: "outcome", "aria-labelledby": "outcome-title" },
     h("h3", { id: "outcome-title" }, `${adapter}, ${phase} `, sign(run, index)),
+    h("p", { class: "message" }, run.messages[columns.message[index]]),
     (outcome.declared ?? []).map((place) => declaration(...details.declarations[place])),
     tensors.length ? tensorsView(run, tensors, state) : h("p", { class: "aside" }, "Nothing was measured here."),
     outcome.rivals && runnersUp(run, index, outcome.rivals),

@@ -116,9 +116,19 @@ export function scriptOf({ paragraphs }, { script }) {
 function complete(element, tensor, place) {
   element.index = unravelled(element.place, tensor.shape);
   element.expected = Number(place ? element.expected : tensor.expected);
-  element.actual = place ? element.expected + Number(element.difference) : Number(tensor.actual);
+  element.actual = place ? sum(element.expected, Number(element.difference)) : Number(tensor.actual);
   element.ratio = tensor.errors.length ? tensor.errors[element.place] : element.difference / element.bound;
   element.bound ??= Math.abs(element.difference / element.ratio);
+}
+
+/** A number and its difference from it, with no more decimals than the two are known to: six and three digits. */
+function sum(one, difference) {
+  const known = Math.min(decimals(one, 6), decimals(difference, 3));
+  return Number.isFinite(one + difference) ? Number((one + difference).toFixed(Math.max(0, Math.min(known, 100)))) : one + difference;
+}
+
+function decimals(value, digits) {
+  return value ? digits - 1 - Math.floor(Math.log10(Math.abs(value))) : Infinity;
 }
 
 function unravelled(place, shape) {

@@ -48,6 +48,7 @@ class Page {
     $("sort").value = sort in SORTS ? sort : Object.keys(SORTS)[0];
     if (this.query === q) return;
     this.query = q;
+    document.documentElement.toggleAttribute("data-asked", Boolean(q.trim()));
     this.selected = this.everything;
     let said = "";
     try {

@@ -24,6 +24,7 @@ export class Matrix {
       shown: [],
     }));
     this.bodies = [...(table?.tBodies ?? [])];
+    if (table) keepHeadInSight(table);
     this.place = new Map(this.rows.map(({ row }, index) => [row.dataset.operation, index]));
   }
 
@@ -64,6 +65,12 @@ export class Matrix {
     cell.className = declared ? name : `${name} flagged`;
     cell.append(h("a", { href: caseAddress(run, index), title: title(run, index) }, glyph, h("b", null, briefPower(run.ratio(index))), !declared && run.flag));
   }
+}
+
+/** Where the whole table fits, it need not scroll by itself, and its head can stay in sight. */
+function keepHeadInSight(table) {
+  const frame = table.parentElement;
+  new ResizeObserver(() => frame.classList.toggle("fits", table.offsetWidth <= frame.clientWidth)).observe(frame);
 }
 
 function title(run, index) {

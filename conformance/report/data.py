@@ -123,14 +123,18 @@ def _ratio(value: float | None) -> float | None:
 
 
 class _Table:
-    """Rows of values in columns, which compress better: each column is of one kind."""
+    """Rows of values, kept in columns, which compress better: each column is of one kind."""
 
     def __init__(self, *fields: str) -> None:
-        self.columns: dict[str, list[Any]] = {name: [] for name in fields}
+        self._fields, self._rows = fields, list[tuple[Any, ...]]()
 
     def add(self, row: Values) -> None:
-        for name, column in self.columns.items():
-            column.append(row.get(name))
+        self._rows.append(tuple(map(row.get, self._fields)))
+
+    @property
+    def columns(self) -> dict[str, list[Any]]:
+        columns = map(list, zip(*self._rows, strict=True)) if self._rows else ([] for _ in self._fields)
+        return dict(zip(self._fields, columns, strict=True))
 
 
 class Details:

@@ -10,7 +10,7 @@ A check is one tensor of one step in one precision.  A tensor that the plain scr
 framework deviates there, it leaves out, in a warm-up round that is not measured.
 
 ``python -m conformance.tests.benchmark messages`` measures what it costs to send arrays to a worker and back,
-``memory`` what the parent of a run takes.
+``memory`` what the parent of a run takes, ``report [RUN]`` what the page of a large run costs.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from conformance.asked import Asked
 from conformance.discovery import get_adapter
 from conformance.replay import Replay
 from conformance.task import load_valid, task_of
-from conformance.tests import benchmark_memory, benchmark_messages
+from conformance.tests import benchmark_memory, benchmark_messages, benchmark_report
 from conformance.timing import Spent
 
 TOLERANCE = 1e-3
@@ -175,8 +175,13 @@ def start_up(repeats: int) -> None:
 
 def main() -> None:
     """Measure, or be the plain script that is measured."""
+    if sys.argv[1:2] == ["report"]:
+        benchmark_report.main(sys.argv[2:])  # which has options of its own
+        return
     parser = argparse.ArgumentParser(prog="benchmark", description="What the harness costs.")
-    parser.add_argument("paths", nargs="*", default=["cases"], help="case files or folders, or: messages, memory")
+    parser.add_argument(
+        "paths", nargs="*", default=["cases"], help="case files or folders, or: messages, memory, report"
+    )
     parser.add_argument("--adapter", action="append", help="torch and keras by default; repeatable")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--plain", metavar="NAME", help=argparse.SUPPRESS)

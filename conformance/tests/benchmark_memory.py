@@ -56,6 +56,13 @@ def _peak(arguments: Sequence[str]) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stderr.split()[-1])
 
 
+def peak() -> float:
+    """The peak memory of this program in MiB: what `resource` tells may be that of a parent that forked it."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1]) / 1024
+
+
 def _be_measured(arguments: Sequence[str]) -> None:
     if arguments[0] == "check-only":
         from conformance.task import load_valid
@@ -65,9 +72,7 @@ def _be_measured(arguments: Sequence[str]) -> None:
         from conformance.cli import main
 
         main(list(arguments), standalone_mode=False)
-    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())  # of this program: a fork's is not
-    assert peak is not None
-    print(int(peak[1]) / 1024, file=sys.stderr)
+    print(peak(), file=sys.stderr)
     sys.stderr.flush()
     os._exit(0)
 

@@ -16,6 +16,8 @@ _IMPORT = re.compile(r'^import \{ ([^}]*) \} from "\./(\w+)\.js";$', re.MULTILIN
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
 _INDENT = re.compile(r"^ +", re.MULTILINE)
 MAIN = "main"
+EARLY = 'document.documentElement.classList.add("live")'
+"""Runs before anything is laid out: what the scripts are going to hide need not be."""
 
 
 @cache
@@ -55,7 +57,7 @@ def _wrapped(name: str, source: str) -> str:
 def policy() -> str:
     """The Content-Security-Policy of a page: our own style and script, and nothing from anywhere."""
     return (
-        f"default-src 'none'; script-src {_hash(script())}; style-src {_hash(style())}; img-src data:; "
+        f"default-src 'none'; script-src {_hash(EARLY)} {_hash(script())}; style-src {_hash(style())}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
 

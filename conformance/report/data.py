@@ -274,4 +274,4 @@ def _declared(entry: Values) -> tuple[str, str, str]:
 
 def _short(value: Any, digits: int) -> Any:
     """A number to some significant digits; None and the texts that stand for NaN and the infinities as they are."""
-    return float(f"{value:.{digits}g}") if type(value) is float and value - value == 0 else value
+    return float("%.*g" % (digits, value)) if type(value) is float and value - value == 0 else value  # noqa: UP031

@@ -74,6 +74,7 @@ def parts(run: Run, earlier: Sequence[tuple[str, Run]] = ()) -> Iterator[str]:
             limits={name: words.power(limit) for name, limit in LIMITS.items()},
             policy=assets.policy(),
             style=pieces.trusted(assets.style()),
+            early=pieces.trusted(assets.EARLY),
             script=pieces.trusted(assets.script()),
         )
     )

@@ -47,6 +47,7 @@ def typeset(formula: str) -> Markup:
 
     try:
         made = convert(formula, display="block")  # our own formula, never a run file's text
+        made = made.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "")  # HTML knows it
         return Markup(_ENTITY.sub(lambda found: chr(int(found[1], 16)), made))
     except Exception:  # the library raises what its parser stumbles over
         return Markup("<code>{}</code>").format(formula)

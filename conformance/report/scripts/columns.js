@@ -1,8 +1,8 @@
 // Two columns of one run against each other: two frameworks, or two versions of one.
 
+import { outcomeAddress } from "./address.js";
 import { h, table } from "./elements.js";
 import { power } from "./numbers.js";
-import { caseAddress } from "./overview.js";
 
 const AT_MOST = 300;
 const WOBBLE = 10; // error ratios of one verdict that differ by less are the same finding
@@ -52,6 +52,6 @@ function differ(run, one, other) {
 
 function side(run, index) {
   const verdict = run.verdict(index);
-  return [h("a", { class: `verdict ${verdict.name}`, href: caseAddress(run, index) }, `${verdict.glyph} ${verdict.name}`),
+  return [h("a", { class: `verdict ${verdict.name}`, href: outcomeAddress(run, index) }, `${verdict.glyph} ${verdict.name}`),
     ` ${run.dialects[run.outcomes.dialect[index]]} `, h("span", { class: "power" }, power(run.ratio(index)))];
 }

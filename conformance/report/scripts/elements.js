@@ -20,7 +20,8 @@ function printable(text) {
     const code = sign.codePointAt(0);
     return code < 256 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`;
   };
-  return String(text).replace(CONTROL, spelled);
+  const given = String(text);
+  return /^[ -~]*$/.test(given) ? given : given.replace(CONTROL, spelled);
 }
 
 function furnish(element, attributes, children) {

@@ -228,8 +228,11 @@ function savedTheme() {
 
 // --- start ----------------------------------------------------------------------------------------------------------
 
-document.documentElement.classList.add("live");
 showTheme(savedTheme());
-const page = new Page(new Run(await block("data-summary")));
-listen(page);
-await page.show();
+try {
+  const page = new Page(new Run(await block("data-summary")));
+  listen(page);
+  await page.show();
+} finally {
+  document.documentElement.dataset.shown ??= ""; // a script that fails hides nothing
+}

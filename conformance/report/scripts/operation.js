@@ -21,7 +21,7 @@ function showFunctions(cell, source) {
 
 function portView(rows, { pairs, sentences }) {
   const names = rows.map((row) => [...row.cells[0].childNodes].map((node) => node.textContent.trim()).filter(Boolean).join(", "));
-  const calls = rows.map((row) => row.querySelector(".call code").textContent);
+  const calls = rows.map((row) => row.querySelector(".call span").textContent);
   if (names.length < 2) return [h("p", { class: "aside" }, "Fewer than two frameworks have it.")];
   const answer = h("div", { "aria-live": "polite" });
   const [from, to] = [choice(names, 0), choice(names, 1)];

@@ -1,6 +1,6 @@
 // The overview: the matrix, the causes and the list of cases, as far as the query leaves them.
 
-import { read, write } from "./address.js";
+import { outcomeAddress } from "./address.js";
 import { h } from "./elements.js";
 import { briefPower, plural } from "./numbers.js";
 import { toggled } from "./query.js";
@@ -56,14 +56,22 @@ export class Matrix {
 
   #showCell(cell, index) {
     cell.removeAttribute("title");
-    cell.className = "";
-    cell.replaceChildren();
-    if (index === undefined) return;
+    if (index === undefined) {
+      cell.className = "";
+      cell.replaceChildren();
+      return;
+    }
     const { run } = this;
     const { name, glyph } = run.verdict(index);
     const declared = run.outcomes.declared[index];
     cell.className = declared ? name : `${name} flagged`;
-    cell.append(h("a", { href: caseAddress(run, index), title: title(run, index) }, glyph, h("b", null, briefPower(run.ratio(index))), !declared && run.flag));
+    const link = cell.querySelector("a") ?? h("a", null, "", h("b"), "");
+    link.href = outcomeAddress(run, index);
+    link.title = title(run, index);
+    link.childNodes[0].data = `${glyph} `;
+    link.childNodes[1].textContent = briefPower(run.ratio(index));
+    link.childNodes[2].data = declared ? "" : ` ${run.flag}`;
+    if (!link.isConnected) cell.replaceChildren(link);
   }
 }
 
@@ -75,15 +83,6 @@ function keepHeadInSight(table) {
 
 function title(run, index) {
   return `${run.words(index)}; ${run.cases[run.outcomes.case[index]]}`;
-}
-
-/** The address of an outcome, which keeps the query. */
-export function caseAddress(run, index) {
-  const { outcomes, cases, adapters, phases } = run;
-  const { q, sort } = read(location.hash);
-  return write({
-    case: cases[outcomes.case[index]], adapter: adapters[outcomes.adapter[index]], phase: phases[outcomes.phase[index]], q, sort,
-  });
 }
 
 /** The cases of these outcomes, as they are sorted: those first in which something is to be seen. */
@@ -139,7 +138,7 @@ function caseLine(run, { name, indices }) {
   const shown = [...byAdapter.values()];
   const quiet = shown.filter((index) => run.verdict(index).quiet && run.outcomes.declared[index]);
   return [
-    h("a", { class: "name", href: caseAddress(run, worst) }, breakable(run.cases[name])),
+    h("a", { class: "name", href: outcomeAddress(run, worst) }, breakable(run.cases[name])),
     h("span", { class: "chips" },
       shown.filter((index) => !quiet.includes(index)).map((index) => chip(run, index)),
       counts(run, quiet)),
@@ -155,7 +154,7 @@ function counts(run, indices) {
 function chip(run, index) {
   const verdict = run.verdict(index);
   const declared = run.outcomes.declared[index];
-  return h("a", { class: `verdict ${verdict.name}`, href: caseAddress(run, index), title: run.words(index) },
+  return h("a", { class: `verdict ${verdict.name}`, href: outcomeAddress(run, index), title: run.words(index) },
     h("span", { "aria-hidden": "true" }, verdict.glyph), ` ${run.adapters[run.outcomes.adapter[index]]}`,
     h("span", { class: "hidden" }, `: ${verdict.name}`), !declared && h("span", { class: "flag" }, ` ${run.flag}`));
 }

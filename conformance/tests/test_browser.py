@@ -220,6 +220,17 @@ def test_a_query_leaves_the_cases_that_it_is_about(visit: Callable[..., Any], qu
     assert rows == {name.partition("/")[0] for name in QUERIES[query]}
 
 
+def test_an_adapter_of_one_s_own_may_have_colons_in_its_name(
+    visit: Callable[..., Any], file: Callable[..., str]
+) -> None:
+    made = run(outcome("relu/a", "mine.py:Own"), outcome("relu/b", "torch@venvs/old/bin/python", verdict="imprecise"))
+    page = visit("#?q=mine.py:Own:conforms", file(made))
+    page.locator("#case-list summary").click()
+    expect(page.locator("#case-list .name")).to_have_text(["relu/a"])
+    page.fill("#query", "torch@*:imprecise")
+    expect(page.locator("#case-list .name")).to_have_text(["relu/b"])
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [
@@ -312,6 +323,18 @@ def test_links_of_the_matrix_lead_to_the_most_telling_case(visit: Callable[..., 
     page = visit()
     page.locator("tr[data-operation=softmax] td.deviates a").click()
     assert page.url.endswith(CASE)
+
+
+def test_the_query_goes_along_until_one_goes_home(visit: Callable[..., Any]) -> None:
+    page = visit()
+    page.fill("#query", "@softmax")
+    page.locator("tr[data-operation=softmax] td.deviates a").click()
+    assert page.url.endswith(f"{CASE}&q=%40softmax")
+    expect(page.locator(".neighbours")).to_contain_text("1 of 2 cases")
+    page.get_by_role("link", name="Overview").first.click()
+    assert page.url.endswith("#?q=%40softmax")
+    page.locator("h1 a").click()
+    assert page.input_value("#query") == ""
 
 
 # --- keys -----------------------------------------------------------------------------------------------------------

@@ -34,21 +34,9 @@ function escaped(value) {
   return encodeURIComponent(value).replace(/%2F/g, "/").replace(/%3A/g, ":").replace(/%20/g, "+");
 }
 
-/** The address of one outcome, which keeps what is asked. */
+/** The address of one outcome. */
 export function outcomeAddress({ outcomes, cases, adapters, phases }, index) {
-  const parts = [["case", cases[outcomes.case[index]]], ["adapter", adapters[outcomes.adapter[index]]], ["phase", phases[outcomes.phase[index]]]];
-  return `#?${parts.map(([name, value]) => `${name}=${escaped(value)}`).join("&")}${asked()}`;
-}
-
-let known = { hash: null, asked: "" };
-
-/** The query and the sorting as they are added to an address: read once, for thousands of links. */
-function asked() {
-  if (known.hash !== location.hash) {
-    const { q, sort } = read(location.hash);
-    known = { hash: location.hash, asked: write({ q, sort }).slice(2).replace(/^(?=.)/, "&") };
-  }
-  return known.asked;
+  return write({ case: cases[outcomes.case[index]], adapter: adapters[outcomes.adapter[index]], phase: phases[outcomes.phase[index]] });
 }
 
 /** Go to a state: a step in the history, unless it replaces the one that is there. */

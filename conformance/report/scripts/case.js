@@ -15,8 +15,8 @@ export function caseView(run, details, name, state) {
   const selected = chosen(run, indices, state);
   const operation = run.operation(run.caseIndex.get(name)).name;
   return [
-    h("p", { class: "path" }, h("a", { href: write({ q: state.q, sort: state.sort }) }, "Overview"), " › ",
-      h("a", { href: write({ operation, q: state.q }) }, operation)),
+    h("p", { class: "path" }, h("a", { href: "#main" }, "Overview"), " › ",
+      h("a", { href: write({ operation }) }, operation)),
     h("h2", { tabindex: "-1" }, name.slice(operation.length + 1) || name),
     about.description && h("p", { class: "lead" }, about.description),
     formula(operation),

@@ -121,10 +121,10 @@ function shows(section, view, { operation }) {
 }
 
 /** The case before and the one after, among those that the query leaves. */
-function neighbours(page, { case: name, q, sort }) {
+function neighbours(page, { case: name, sort }) {
   const names = page.entries({ sort }).map((entry) => page.run.cases[entry.name]);
   const place = names.indexOf(name);
-  const link = (label, other, key) => other !== undefined && h("a", { href: write({ case: other, q, sort }), "data-key": key, title: other }, label);
+  const link = (label, other, key) => other !== undefined && h("a", { href: write({ case: other }), "data-key": key, title: other }, label);
   return h("nav", { class: "neighbours", "aria-label": "Cases" },
     link("‹ previous", names[place - 1], "k"),
     h("span", null, place < 0 ? "not in the query" : `${(place + 1).toLocaleString("en")} of ${plural(names.length, "case")}`),
@@ -142,7 +142,7 @@ function begin(view) {
 function listen(page) {
   addEventListener("popstate", () => page.show());
   addEventListener("address", () => page.show());
-  document.addEventListener("click", follow);
+  document.addEventListener("click", (event) => follow(event, page));
   document.addEventListener("keydown", (event) => press(event, page));
   $("search").addEventListener("submit", (event) => event.preventDefault());
   $("query").addEventListener("input", () => go(searched(page.state, $("query").value), { replace: "q" in page.state }));
@@ -157,13 +157,14 @@ function searched({ operation, sort }, q) {
   return { operation, sort, q };
 }
 
-/** A link within the page is a step in the history. */
-function follow(event) {
+/** A link within the page is a step in the history; the query goes with it, but for the way home. */
+function follow(event, { state: { q, sort } }) {
   const link = event.target.closest?.('a[href^="#"]');
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   event.preventDefault();
+  const { anchor, ...target } = read(link.getAttribute("href"));
   if (link.classList.contains("skip")) $("main").focus();
-  else go(read(link.getAttribute("href")));
+  else go(link.closest("h1") ? {} : { q, sort, ...target });
 }
 
 const ARROWS = { ArrowRight: "j", ArrowLeft: "k" };

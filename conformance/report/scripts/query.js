@@ -46,12 +46,14 @@ function parse(run, term) {
   if (ratio) return { negated, test: ratioTest(run, ratio[1], ratio[2]) };
   if (text.startsWith("@")) return { negated, test: operationTest(run, text.slice(1).toLowerCase()) };
   const colon = text.indexOf(":");
-  const [name, value] = colon < 0 ? ["", text] : [text.slice(0, colon), text.slice(colon + 1)];
-  if (!name) return { negated, test: textTest(run, ["case", "dialect", "message"], value) };
-  if (FIELDS.includes(name)) return { negated, test: fieldTest(run, name, value) };
-  const adapters = named(run, name);
-  if (!adapters.size) throw new QueryError(`${name}: there is no such adapter or field; fields are ${FIELDS.join(", ")}, ratio`);
-  return { negated, adapters, test: adapterTest(run, value) };
+  if (colon <= 0) return { negated, test: textTest(run, ["case", "dialect", "message"], text) };
+  const field = text.slice(0, colon);
+  if (FIELDS.includes(field)) return { negated, test: fieldTest(run, field, text.slice(colon + 1)) };
+  for (let end = text.length; (end = text.lastIndexOf(":", end - 1)) > 0; ) {
+    const adapters = named(run, text.slice(0, end)); // an adapter of one's own has a colon in its name
+    if (adapters.size) return { negated, adapters, test: adapterTest(run, text.slice(end + 1)) };
+  }
+  throw new QueryError(`${field}: there is no such adapter or field; fields are ${FIELDS.join(", ")}, ratio`);
 }
 
 function named(run, pattern) {

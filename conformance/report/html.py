@@ -6,9 +6,10 @@ case, is data that the page's scripts decode when it is asked for: see `data` an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from conformance import history
 from conformance.arithmetic.precision import PRECISIONS
@@ -115,8 +116,6 @@ class Section:
     stone: Stone
     cases: Sequence[Case]
     block: Markup = field(repr=False)
-    sees: Mapping[str, int]
-    """How many cases of this run would fail with another setting of a knob, ``variance_correction=1``."""
 
 
 def _sections(run: Run, details: data.Details) -> Iterator[Section]:
@@ -137,12 +136,24 @@ def _section(
     latex = operation.formula if operation else ""
     listed = [Case(case, Cell(tuple(found))) for case, found in cases.items()]
     listed.sort(key=lambda case: (not case.cell.undeclared, -disagreement(case.cell.outcomes), case.name))
-    sees: dict[str, int] = {}
-    for case in cases:
-        for setting in run.header.cases.get(case, {}).get("sees") or ():
-            sees[setting] = sees.get(setting, 0) + 1
-    block = pieces.block(name, details.of(run.header.cases, values, ports=details.ports(told), latex=latex))
-    return Section(name, family, operation, told, listed, block, sees)
+    others = {"ports": details.ports(told), "knobs": _knobs(run, operation, cases) if operation else []}
+    block = pieces.block(name, details.of(run.header.cases, values, latex=latex, **others))
+    return Section(name, family, operation, told, listed, block)
+
+
+def _knobs(run: Run, operation: Operation, cases: Iterable[str]) -> list[dict[str, Any]]:
+    """The formulas that were looked for: of each setting what it means, and how many cases would fail with it."""
+    sees = Counter(setting for case in cases for setting in run.header.cases.get(case, {}).get("sees") or ())
+    return [
+        {
+            "name": f"{knob.name}={value}",
+            "meaning": meaning,
+            "published": value == knob.default,
+            "cases": sees[f"{knob.name}={value}"],
+        }
+        for knob in operation.knobs.values()
+        for value, meaning in knob.values.items()
+    ]
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ def trusted(text: str) -> Markup:
 
 def block(name: str, value: Any) -> Markup:
     """Data for the scripts of the page."""
-    text = '<script type="application/octet-stream" id="{}">{}</script>'
-    return Markup(text).format(words.anchor(name, "data"), data.packed(value))
+    text = Markup('<script type="application/octet-stream" id="{}">{}</script>')
+    return text.format(words.anchor(name, "data"), Markup(data.packed(value)))  # in which no markup can begin
 
 
 _ENTITY = re.compile(r"&#x0*((?!26;|3C;|3E;)[0-9A-F]+);")

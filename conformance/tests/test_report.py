@@ -24,7 +24,7 @@ from conformance import report, runfile
 from conformance.errors import RunFileError
 from conformance.history import changes
 from conformance.operation import operations
-from conformance.report import badge, html, junit, markdown, overview, pieces, text, words
+from conformance.report import badge, data, html, junit, markdown, overview, pieces, text, words
 from conformance.report.markup import source_address
 from conformance.results import VERDICTS, Element, Run
 from conformance.tests.test_results import dialect, failing, outcome, run, tensor
@@ -111,7 +111,7 @@ class Page(HTMLParser):
             return
         name = self.elements[-1][1].get("id")
         if name:
-            self.blocks[name] = json.loads(zlib.decompress(base64.b64decode(data)))
+            self.blocks[name] = json.loads(zlib.decompress(base64.b85decode(data.replace(",", "<"))))
         else:
             self.contents.setdefault(self.open[-1], []).append(data)
 
@@ -270,6 +270,13 @@ def test_scripts_and_declarations_are_kept_once() -> None:
     paragraphs = blocks["data-common"]["paragraphs"]
     for places in blocks["data-batch_normalization"]["outcomes"]["script"]:
         assert "\n\n".join(paragraphs[place] for place in places) == script
+
+
+@given(st.recursive(st.none() | st.text() | st.integers(), st.lists))
+def test_data_can_stand_in_a_page(value: Any) -> None:
+    text = data.packed(value)
+    assert "<" not in text
+    assert json.loads(zlib.decompress(base64.b85decode(text.replace(",", "<")))) == value
 
 
 def test_the_summary_holds_every_outcome() -> None:

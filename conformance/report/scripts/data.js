@@ -9,10 +9,23 @@ export function block(id) {
 }
 
 async function decode(element) {
-  const text = element.textContent.trim();
-  const bytes = Uint8Array.fromBase64?.(text) ?? Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const stream = new Blob([bytesOf(element.textContent)]).stream().pipeThrough(new DecompressionStream("deflate"));
   return JSON.parse(await new Response(stream).text());
+}
+
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;,=>?@^_`{|}~";
+const VALUES = new Uint8Array(128);
+[...DIGITS].forEach((digit, value) => (VALUES[digit.charCodeAt(0)] = value));
+
+/** What stands in base 85, five digits for four bytes; the last ones may be fewer. */
+function bytesOf(text) {
+  const bytes = new DataView(new ArrayBuffer(Math.ceil(text.length / 5) * 4));
+  for (let place = 0; place < text.length; place += 5) {
+    let number = 0;
+    for (let digit = place; digit < place + 5; digit++) number = number * 85 + (digit < text.length ? VALUES[text.charCodeAt(digit)] : 84);
+    bytes.setUint32((place / 5) * 4, number);
+  }
+  return bytes.buffer.slice(0, Math.floor((text.length * 4) / 5));
 }
 
 /** The outcomes of the run in columns, and what is asked of them again and again. */

@@ -1,16 +1,26 @@
 // An operation's page: how to port from one framework to another, and its cases as far as the query leaves them.
 
 import { textOf } from "./data.js";
-import { h, prose } from "./elements.js";
+import { h, prose, table } from "./elements.js";
 import { caseList, entries } from "./overview.js";
 
 /** Fill in what needs the data: the section itself is written by Python. */
 export function completeOperation(run, section, details, selected, sort) {
   const rows = [...section.querySelectorAll(".stone tbody tr")];
   section.querySelector(".port")?.replaceChildren(...portView(rows, details.ports));
+  section.querySelector(".knobs")?.replaceChildren(knobsView(details.knobs));
   rows.forEach((row, place) => showFunctions(row.querySelector(".call"), textOf(details, details.ports.functions[place])));
   const inside = selected.filter((index) => run.operation(run.outcomes.case[index]).name === section.dataset.operation);
   section.querySelector(".cases-of")?.replaceChildren(...(inside.length ? caseList(run, entries(run, inside, sort)) : [h("p", { class: "aside" }, "The query leaves none of its cases.")]));
+}
+
+/** The formulas that were looked for, the published ones among them. */
+function knobsView(knobs) {
+  const rows = knobs.map(({ name, meaning, published, cases }) => [
+    h("th", { scope: "row" }, name), [meaning, published && h("em", null, " (the published formula)")], published ? "" : String(cases),
+  ]);
+  return h("details", null, h("summary", null, "All the formulas that were looked for"),
+    table("Formulas that were looked for", ["Setting", "Meaning", "Cases that would fail"], rows, { class: "texts" }));
 }
 
 /** What a call is that takes a few lines: functions that stand in the reproduction scripts too. */

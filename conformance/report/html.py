@@ -39,6 +39,9 @@ MOST_LISTED = 200
 """How many outcomes that are not as declared, and changes of a kind, are listed; the page's query finds the rest."""
 
 
+FORMULAS = ("deviates", "dialect", "imprecise")
+"""The verdicts on an answer; the others are on what came in place of one."""
+
 MOST_NAMED = 8
 """How many operations of a cause are named."""
 
@@ -53,6 +56,7 @@ def parts(run: Run, earlier: Sequence[tuple[str, Run]] = ()) -> Iterator[str]:
 
     ``earlier`` are runs to compare it with, and what they are called, the oldest first.
     """
+    found = causes(run)
     seen, details = Cell(run.outcomes).counts, data.Details()
     stream = (
         pieces.environment()
@@ -65,7 +69,8 @@ def parts(run: Run, earlier: Sequence[tuple[str, Run]] = ()) -> Iterator[str]:
             most_listed=MOST_LISTED,
             most_named=MOST_NAMED,
             matrix=Matrix.of(run),
-            causes=[cause for cause in causes(run) if cause.verdict != "unsupported"],
+            causes=[cause for cause in found if cause.verdict in FORMULAS],
+            failures=[cause for cause in found if cause.verdict not in (*FORMULAS, "unsupported")],
             lacking=seen.get("unsupported", 0),
             past=Past.of([*earlier, ("this run", run)]) if earlier else None,
             sections=_sections(run, details),

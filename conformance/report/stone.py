@@ -136,6 +136,10 @@ def _parameter(name: str, one: Writing, other: Writing) -> Iterator[str]:
         yield f"{given} {must}: the default for {name} is {default} here, {there} there."
 
 
+_LONG = 80
+"""A conversion of so many characters is for a table, not for a sentence."""
+
+
 def _by_convention(mine: Argument, theirs: Argument) -> str:
     if mine.conversion == theirs.conversion:
         return ""
@@ -143,7 +147,8 @@ def _by_convention(mine: Argument, theirs: Argument) -> str:
         return " = " + theirs.conversion.format(mine.name)
     if not theirs.conversion and mine.conversion in ("1 − {}", "−{}", "1/{}"):  # these undo themselves
         return " = " + mine.conversion.format(mine.name)
-    return f" ({mine.conversion or 'as it is'} here, {theirs.conversion or 'as it is'} there)"
+    said = f" ({mine.conversion or 'as it is'} here, {theirs.conversion or 'as it is'} there)"
+    return said if len(said) < _LONG else ", by another convention: see the table"
 
 
 def _number(text: str) -> Any:

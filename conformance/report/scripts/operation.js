@@ -34,12 +34,14 @@ function portView(rows, { pairs, sentences }) {
   const calls = rows.map((row) => row.querySelector(".call span").textContent);
   if (names.length < 2) return [h("p", { class: "aside" }, "Fewer than two frameworks have it.")];
   const answer = h("div", { "aria-live": "polite" });
-  const [from, to] = [choice(names, 0), choice(names, 1)];
+  const one = Math.max(0, names.findIndex((name) => name.startsWith("torch")));
+  const other = names.findIndex((name, place) => place !== one && name.startsWith("keras"));
+  const [from, to] = [choice(names, one), choice(names, other < 0 ? Number(!one) : other)];
   const show = () => {
-    const [one, other] = [Number(from.value), Number(to.value)];
-    answer.replaceChildren(one === other ? h("p", { class: "aside" }, "The same spelling.") : h("div", null,
-      h("p", null, h("code", null, calls[one]), " becomes ", h("code", null, calls[other])),
-      h("ul", { class: "hints" }, pairs[one][other].map((place) => h("li", null, prose(sentences[place]))))));
+    const [here, there] = [Number(from.value), Number(to.value)];
+    answer.replaceChildren(here === there ? h("p", { class: "aside" }, "The same spelling.") : h("div", null,
+      h("p", null, h("code", null, calls[here]), " becomes ", h("code", null, calls[there])),
+      h("ul", { class: "hints" }, pairs[here][there].map((place) => h("li", null, prose(sentences[place]))))));
   };
   for (const field of [from, to]) field.addEventListener("change", show);
   show();

@@ -64,7 +64,7 @@ class Subject:
 @pytest.fixture(scope="module", params=FRAMEWORKS)
 def adapter(request: pytest.FixtureRequest) -> Iterator[Subject]:
     """One adapter after the other, for all tests of this file together: two would take too much memory."""
-    with Connection(request.param) as connection:
+    with Connection(request.param, timeout=300) as connection:  # torch.compile takes long where others work, too
         try:
             connection.start()
         except WorkerMissing as reason:

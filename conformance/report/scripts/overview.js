@@ -3,9 +3,9 @@
 import { outcomeAddress } from "./address.js";
 import { h } from "./elements.js";
 import { briefPower, plural } from "./numbers.js";
-import { toggled } from "./query.js";
+import { terms, toggled } from "./query.js";
 
-const AT_ONCE = 60;
+const AT_ONCE = 40;
 
 /** How the list of cases may be sorted; each gives a key, the smallest first. */
 export const SORTS = {
@@ -18,27 +18,29 @@ export const SORTS = {
 export class Matrix {
   constructor(run, table) {
     this.run = run;
-    this.rows = [...(table?.querySelectorAll("tr[data-operation]") ?? [])].map((row) => ({
+    this.bodies = [...(table?.tBodies ?? [])];
+    this.rows = this.bodies.flatMap((body) => [...body.querySelectorAll("tr[data-operation]")]).map((row) => ({
       row,
       cells: [...row.querySelectorAll("td")],
       shown: [],
     }));
-    this.bodies = [...(table?.tBodies ?? [])];
+    const place = new Map(this.rows.map(({ row }, index) => [row.dataset.operation, index]));
+    this.rowOf = run.cases.map((_, index) => place.get(run.operation(index).name));
     if (table) keepHeadInSight(table);
-    this.place = new Map(this.rows.map(({ row }, index) => [row.dataset.operation, index]));
+    table?.addEventListener("pointerover", ({ target }) => this.#explain(target.closest("td a")));
+    table?.addEventListener("focusin", ({ target }) => this.#explain(target.closest("td a")));
   }
 
   /** Show the outcomes of these indices, and nothing of what is not among them. */
   show(indices) {
-    const { run } = this;
+    const { run, rowOf } = this;
     const { adapter, phase, case: cases } = run.outcomes;
     const width = run.phases.length;
     const leading = this.rows.map(() => []);
     for (const index of indices) {
-      const row = leading[this.place.get(run.operation(cases[index]).name)];
+      const row = leading[rowOf[cases[index]]];
       const column = adapter[index] * width + phase[index];
-      const known = row[column];
-      if (known === undefined || run.graver(index, known)) row[column] = index;
+      if (row[column] === undefined || run.graver(index, row[column])) row[column] = index;
     }
     this.rows.forEach((entry, place) => this.#showRow(entry, leading[place]));
     for (const body of this.bodies) body.hidden = [...body.rows].slice(1).every((row) => row.hidden);
@@ -46,7 +48,7 @@ export class Matrix {
 
   #showRow(entry, leading) {
     entry.row.hidden = !leading.length;
-    if (entry.row.hidden) return;
+    if (!leading.length) return;
     entry.cells.forEach((cell, column) => {
       if (entry.shown[column] === (leading[column] ?? null)) return;
       entry.shown[column] = leading[column] ?? null;
@@ -55,9 +57,9 @@ export class Matrix {
   }
 
   #showCell(cell, index) {
-    cell.removeAttribute("title");
     if (index === undefined) {
       cell.className = "";
+      cell.removeAttribute("title");
       cell.replaceChildren();
       return;
     }
@@ -65,13 +67,19 @@ export class Matrix {
     const { name, glyph } = run.verdict(index);
     const declared = run.outcomes.declared[index];
     cell.className = declared ? name : `${name} flagged`;
-    const link = cell.querySelector("a") ?? h("a", null, "", h("b"), "");
+    let link = cell.firstElementChild;
+    if (link?.tagName !== "A") {
+      cell.removeAttribute("title");
+      cell.replaceChildren((link = h("a", null, " ")));
+    }
+    link.index = index;
     link.href = outcomeAddress(run, index);
-    link.title = title(run, index);
-    link.childNodes[0].data = `${glyph} `;
-    link.childNodes[1].textContent = briefPower(run.ratio(index));
-    link.childNodes[2].data = declared ? "" : ` ${run.flag}`;
-    if (!link.isConnected) cell.replaceChildren(link);
+    link.firstChild.data = `${glyph} ${briefPower(run.ratio(index))}${declared ? "" : ` ${run.flag}`}`;
+  }
+
+  /** Whoever points at a cell is told what it is: thousands of titles would take their time. */
+  #explain(link) {
+    if (link) link.title = `${this.run.words(link.index)}; ${this.run.cases[this.run.outcomes.case[link.index]]}`;
   }
 }
 
@@ -79,10 +87,6 @@ export class Matrix {
 function keepHeadInSight(table) {
   const frame = table.parentElement;
   new ResizeObserver(() => frame.classList.toggle("fits", table.offsetWidth <= frame.clientWidth)).observe(frame);
-}
-
-function title(run, index) {
-  return `${run.words(index)}; ${run.cases[run.outcomes.case[index]]}`;
 }
 
 /** The cases of these outcomes, as they are sorted: those first in which something is to be seen. */
@@ -167,18 +171,25 @@ export function breakable(name) {
 /** Buttons that add a term to the query or take it out again, with how many outcomes of those shown it is about. */
 export function chips(run, indices, query, change) {
   const { outcomes, verdicts, phases, operations } = run;
-  const count = (test) => indices.reduce((sum, index) => sum + (test(index) ? 1 : 0), 0);
-  const pressed = new Set(query.split(/\s+/));
+  const families = [...new Set(operations.map((each) => each.family))];
+  const familyOf = run.cases.map((_, index) => families.indexOf(run.operation(index).family));
+  const counts = { undeclared: 0, verdict: verdicts.map(() => 0), phase: phases.map(() => 0), family: families.map(() => 0) };
+  for (const index of indices) {
+    counts.undeclared += 1 - outcomes.declared[index];
+    counts.verdict[outcomes.verdict[index]]++;
+    counts.phase[outcomes.phase[index]]++;
+    counts.family[familyOf[outcomes.case[index]]]++;
+  }
+  const pressed = new Set(terms(query));
   const button = (term, label, kind, number) => (number || pressed.has(term)) && h("button",
     { type: "button", class: `chip ${kind}`, "aria-pressed": String(pressed.has(term)), click: () => change(toggled(query, term)) },
     label, h("small", null, ` ${number.toLocaleString("en")}`));
-  const families = [...new Set(operations.map((each) => each.family))];
   return [
     h("div", { role: "group", "aria-label": "Verdicts" },
-      button("declared:no", `${run.flag} not as declared`, "flagged", count((index) => !outcomes.declared[index])),
-      verdicts.map((verdict, place) => button(`verdict:${verdict.name}`, `${verdict.glyph} ${verdict.name}`, verdict.name, count((index) => outcomes.verdict[index] === place))),
-      phases.map((phase, place) => button(`phase:${phase}`, phase, "", count((index) => outcomes.phase[index] === place)))),
+      button("declared:no", `${run.flag} not as declared`, "flagged", counts.undeclared),
+      verdicts.map(({ name, glyph }, place) => button(`verdict:${name}`, `${glyph} ${name}`, name, counts.verdict[place])),
+      phases.map((phase, place) => button(`phase:${phase}`, phase, "", counts.phase[place]))),
     h("div", { role: "group", "aria-label": "Families" },
-      families.map((family) => button(`family:${family}`, family, "", count((index) => operations[run.operationOf[outcomes.case[index]]].family === family)))),
+      families.map((family, place) => button(`family:${family}`, family, "", counts.family[place]))),
   ];
 }

@@ -11,11 +11,13 @@ import base64
 import json
 import zlib
 from collections.abc import Mapping, Sequence
+from math import ceil, log10, prod
 from typing import Any
 
 from conformance.report import words
 from conformance.report.overview import WEIGHT, family_of, operation_of
 from conformance.report.stone import Stone
+from conformance.report.words import printable
 from conformance.results import Run, Values, to_json
 
 INFINITE = -1
@@ -27,7 +29,7 @@ TENSOR = (
     "place", "expected", "actual", "notes", "shape", "errors", "elements",
 )  # fmt: skip
 MEASURES = ("error_ratio", "max_abs", "max_rel", "max_ulp", "drift")
-ELEMENT = ("place", "expected", "difference", "bound")
+ELEMENT = ("place", "expected", "difference", "actual", "bound")
 
 
 def packed(value: Any) -> str:
@@ -62,38 +64,42 @@ class _Column:
 
 def summary(run: Run, limits: Mapping[str, float]) -> dict[str, Any]:
     """Every outcome in columns."""
-    seen = {outcome.phase for outcome in run.outcomes}
+    seen = {printable(outcome.phase) for outcome in run.outcomes}
     columns = {
         "case": _Column(),
-        "adapter": _Column(*sorted({outcome.adapter for outcome in run.outcomes})),
+        "adapter": _Column(*sorted({printable(outcome.adapter) for outcome in run.outcomes})),
         "phase": _Column(*sorted(seen, reverse=True)),  # train, then predict
         "verdict": _Column(*words.GLYPHS),
         "dialect": _Column(""),
         "message": _Column(""),
     }
     for outcome in run.outcomes:
-        columns["case"].add(outcome.case)
-        columns["adapter"].add(outcome.adapter)
-        columns["phase"].add(outcome.phase)
+        columns["case"].add(printable(outcome.case))
+        columns["adapter"].add(printable(outcome.adapter))
+        columns["phase"].add(printable(outcome.phase))
         columns["verdict"].add(outcome.verdict)
         columns["dialect"].add(words.computed(outcome.verdict, outcome.dialect))
         columns["message"].add(outcome.message)
-    cases = list(columns["case"].values)
-    families = {operation_of(run, case): family_of(run, case) for case in cases}
-    operations = {name: place for place, name in enumerate(families)}
+    operations = {printable(outcome.case): operation_of(run, outcome.case) for outcome in run.outcomes}
+    families: dict[str, str] = {}
+    for outcome in run.outcomes:
+        families.setdefault(operation_of(run, outcome.case), family_of(run, outcome.case))
+    places = {name: place for place, name in enumerate(families)}
     return {
         "verdicts": [_verdict(name) for name in words.GLYPHS],
         "flag": words.FLAG,
+        "unnamed": [words.UNEXPLAINED, words.UNKNOWN],
         "limits": dict(limits),
         "adapters": list(columns["adapter"].values),
         "modes": _modes(run),
-        "versions": {name: words.versions(each) for name, each in sorted(run.header.adapters.items())},
+        "versions": {printable(name): words.versions(each) for name, each in sorted(run.header.adapters.items())},
         "phases": list(columns["phase"].values),
         "operations": [
-            {"name": name, "family": family, "block": words.anchor(name, "data")} for name, family in families.items()
+            {"name": printable(name), "family": printable(family), "block": words.anchor(name, "data")}
+            for name, family in families.items()
         ],
-        "cases": cases,
-        "operationOf": [operations[operation_of(run, case)] for case in cases],
+        "cases": list(columns["case"].values),
+        "operationOf": [places[operations[case]] for case in columns["case"].values],
         "dialects": list(columns["dialect"].values),
         "messages": list(columns["message"].values),
         "outcomes": {
@@ -106,7 +112,7 @@ def summary(run: Run, limits: Mapping[str, float]) -> dict[str, Any]:
 
 def _modes(run: Run) -> dict[str, str]:
     """How each adapter ran its calls: a run has one mode for each."""
-    return {outcome.adapter: outcome.mode for outcome in run.outcomes if outcome.mode}
+    return {printable(outcome.adapter): outcome.mode for outcome in run.outcomes if outcome.mode}
 
 
 def _verdict(name: str) -> dict[str, Any]:
@@ -154,11 +160,11 @@ class Details:
         The outcomes stand in the order of the run, case by case.  ``others`` is what else belongs to the operation.
         """
         tables = _Tables()
-        cases = {}
+        cases = []
         for name, found in outcomes.items():
             known = about.get(name, {})
             told = {key: known[key] for key in ("description", "yaml", "file", "references") if known.get(key)}
-            cases[name] = {**told, "outcomes": len(found)}
+            cases.append([printable(name), {**told, "outcomes": len(found)}])
             for each in found:
                 self._add_outcome(each, tables)
         return {"cases": cases, **others, **tables.columns()}
@@ -221,10 +227,11 @@ class _Tables:
     def add_tensor(self, tensor: Values) -> None:
         """A tensor: of one that conforms, no more than tells how well."""
         errors, elements, shape = (tensor.get(name, ()) for name in ("errors", "elements", "shape"))
+        errors = errors if len(errors) == prod(shape) else ()
         common = {
             **{name: tensor[name] for name in ("name", "step", "dtype", "verdict", "notes")},
             "shape": shape,
-            "place": _place(tensor["index"], shape),
+            "place": _place(tensor["index"], shape) if len(tensor["index"]) == len(shape) and prod(shape) else None,
             "held_to": words.dialect_name(tensor["held_to"]) if tensor.get("held_to") else "",
             "errors": len(errors),
             "elements": len(elements),
@@ -239,31 +246,43 @@ class _Tables:
             numbers |= {name: _short(tensor[name], exact) for name in ("expected", "actual")}
             numbers["dialect"] = words.computed(tensor["verdict"], tensor["dialect"])
         for each in elements:
-            self._add_element(each, shape, mapped=bool(errors))
+            self._add_element(each, shape)
         self._tensors.add({**common, **numbers})
 
-    def _add_element(self, element: Values, shape: Sequence[int], mapped: bool) -> None:
-        """An element; where there is a map, its bound is the difference by its error ratio."""
+    def _add_element(self, element: Values, shape: Sequence[int]) -> None:
+        """An element: its expected value with as many digits as the difference takes to show."""
         expected, actual = (float(element[name]) for name in ("expected", "actual"))
+        difference = actual - expected
+        plain = difference - difference == 0
+        digits = _digits(expected, difference) if plain else 6
         self._elements.add(
             {
                 "place": _place(element["index"], shape),
-                "expected": to_json(_short(expected, 6)),
-                "difference": to_json(_short(actual - expected, 3)),
-                "bound": None if mapped else _short(element["bound"], 2),
+                "expected": to_json(_short(expected, digits)),
+                "difference": to_json(_short(difference, 3)),
+                "actual": None if plain else to_json(actual),
+                "bound": _short(element["bound"], 2),
             }
         )
 
 
+def _digits(expected: float, difference: float) -> int:
+    """How many digits of a value it takes to show a difference from it: the scripts reckon alike."""
+    if not expected or not difference:
+        return 6
+    return min(17, max(6, 2 + ceil(log10(abs(expected)) - log10(abs(difference)))))
+
+
 def _curve(curve: Values) -> dict[str, Any]:
     runs = {name: [_short(each, 5) for each in curve[name]] for name in ("expected", "actual")}
-    return {"name": curve["name"], "index": curve["index"], **runs}
+    difference = to_json(_short(float(curve["actual"][-1]) - float(curve["expected"][-1]), 3))
+    return {"name": curve["name"], "index": curve["index"], "difference": difference, **runs}
 
 
 def _place(index: Sequence[int], shape: Sequence[int]) -> int:
     """Where an element stands, counted row by row."""
     place = 0
-    for each, size in zip(index, shape, strict=False):  # what has another shape than the formula gives has no index
+    for each, size in zip(index, shape, strict=True):
         place = place * size + each
     return place
 

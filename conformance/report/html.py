@@ -74,8 +74,8 @@ def parts(run: Run, earlier: Sequence[tuple[str, Run]] = ()) -> Iterator[str]:
             lacking=seen.get("unsupported", 0),
             past=Past.of([*earlier, ("this run", run)]) if earlier else None,
             sections=_sections(run, details),
-            common=lambda: pieces.block("common", details.common()),
-            summary=pieces.block("summary", data.summary(run, LIMITS)),
+            common=lambda: pieces.block("page-common", details.common()),
+            summary=pieces.block("page-summary", data.summary(run, LIMITS)),
             verdicts=[verdict for verdict in words.GLYPHS if verdict in seen],
             limits={name: words.power(limit) for name, limit in LIMITS.items()},
             policy=assets.policy(),
@@ -124,12 +124,14 @@ class Section:
 
 
 def _sections(run: Run, details: data.Details) -> Iterator[Section]:
-    groups: dict[tuple[str, str], dict[str, list[Outcome]]] = {}
+    families: dict[str, str] = {}
+    groups: dict[str, dict[str, list[Outcome]]] = {}
     for outcome in run.outcomes:
-        key = family_of(run, outcome.case), operation_of(run, outcome.case)
-        groups.setdefault(key, {}).setdefault(outcome.case, []).append(outcome)
-    for (family, name), cases in sorted(groups.items()):
-        yield _section(run, details, family, name, cases)
+        name = operation_of(run, outcome.case)
+        families.setdefault(name, family_of(run, outcome.case))
+        groups.setdefault(name, {}).setdefault(outcome.case, []).append(outcome)
+    for name in sorted(groups, key=lambda name: (families[name], name)):
+        yield _section(run, details, families[name], name, groups[name])
 
 
 def _section(
@@ -142,7 +144,7 @@ def _section(
     listed = [Case(case, Cell(tuple(found))) for case, found in cases.items()]
     listed.sort(key=lambda case: (not case.cell.undeclared, -disagreement(case.cell.outcomes), case.name))
     others = {"ports": details.ports(told), "knobs": _knobs(run, operation, cases) if operation else []}
-    block = pieces.block(name, details.of(run.header.cases, values, latex=latex, **others))
+    block = pieces.block(words.anchor(name, "data"), details.of(run.header.cases, values, latex=latex, **others))
     return Section(name, family, operation, told, listed, block)
 
 

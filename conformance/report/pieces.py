@@ -30,10 +30,10 @@ def trusted(text: str) -> Markup:
     return Markup(text)
 
 
-def block(name: str, value: Any) -> Markup:
-    """Data for the scripts of the page."""
+def block(place: str, value: Any) -> Markup:
+    """Data for the scripts of the page, under an id."""
     text = Markup('<script type="application/octet-stream" id="{}">{}</script>')
-    return text.format(words.anchor(name, "data"), Markup(data.packed(value)))  # in which no markup can begin
+    return text.format(place, Markup(data.packed(value)))  # in which no markup can begin
 
 
 _ENTITY = re.compile(r"&#x0*((?!26;|3C;|3E;)[0-9A-F]+);")
@@ -94,7 +94,7 @@ def cause_address(cause: Cause) -> str:
     """The address of the query for a cause."""
     said = cause.outcomes[0].dialect
     terms = [f"verdict:{cause.verdict}", *([f'dialect:"{cause.name}"'] if said else [])]
-    return f"#?q={quote(' '.join(terms), safe='/:')}"
+    return f"#?q={quote(words.printable(' '.join(terms)), safe='/:')}"
 
 
 def meanings_of(cause: Cause) -> list[str]:

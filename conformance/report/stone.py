@@ -10,8 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from conformance.operation import Operation
-from conformance.report.words import dialect_name, literal
+from conformance.report.words import dialect_name, listed, literal
 from conformance.results import Run, Values
 from conformance.rosetta import CONVERSIONS, conversion
 
@@ -58,12 +60,15 @@ class Writing:
 class Dialect:
     """Another formula than the published one, who computes it, and of which tensors.
 
-    ``why`` has a reason and a reference each.
+    ``verdict`` is dialect, or imprecise where the other formula is the same mathematics; ``why`` has a reason and a
+    reference each; ``conforming`` are the adapters that compute the published formula in a case that shows it.
     """
 
     name: str
+    verdict: str
     tensors: tuple[str, ...]
     adapters: tuple[str, ...]
+    conforming: frozenset[str]
     why: tuple[tuple[str, str], ...]
 
 
@@ -93,17 +98,33 @@ class Stone:
         for name in self.parameters:
             yield from _parameter(name, one, other)
         for name in self.tensors:
-            mine, theirs = one.tensors.get(name), other.tensors.get(name)
-            if mine and theirs and mine != theirs:
-                yield f"The {name}: `{mine}` is `{theirs}`."
-            elif mine and not theirs:
-                yield f"The {name}, `{mine}`, is no weight there."
+            yield from self._tensor(name, one, other)
         for dialect in self.spoken:
-            here, there = (bool({*dialect.adapters} & {*each.adapters}) for each in (one, other))
-            if here != there:
-                who, others = (one, other.title) if here else (other, one.title)
-                where = ", ".join(f"`{who.tensors.get(name, name)}`" for name in dialect.tensors)
-                yield f"The numbers differ in {where}: {who.title} computes {self.told(dialect)}; {others} does not."
+            yield from self._difference(dialect, one, other)
+
+    def _tensor(self, name: str, one: Writing, other: Writing) -> Iterator[str]:
+        mine, theirs = one.tensors.get(name), other.tensors.get(name)
+        if mine == theirs:
+            return
+        if self.known and name in self.known.tensors and self.known.tensors[name].role == "input":
+            here, there = (f"`{each}`" if each else "in the formula’s order" for each in (mine, theirs))
+            yield f"The axes of {name}: {here} here, {there} there."
+        elif mine and theirs:
+            yield f"`{mine}` ({name}) is `{theirs}`."
+        elif mine:
+            yield f"`{mine}` ({name}) has no name there."
+        else:
+            yield f"`{theirs}` ({name}) has no name here."
+
+    def _difference(self, dialect: Dialect, one: Writing, other: Writing) -> Iterator[str]:
+        """A dialect that some adapters of one framework compute, where some of the other compute the formula."""
+        for who, whom in ((one, other), (other, one)):
+            speakers = [each for each in who.adapters if each in dialect.adapters]
+            others = [each for each in whom.adapters if each in dialect.conforming and each not in dialect.adapters]
+            if speakers and others:
+                where = listed([f"`{who.tensors.get(name, name)}`" for name in dialect.tensors])
+                told = f"{listed(speakers)}: {self.told(dialect)}; {listed(others)}: the published formula"
+                yield f"The numbers differ in {where}. {told}."
 
     def told(self, dialect: Dialect) -> str:
         """A dialect with what it means."""
@@ -125,15 +146,24 @@ class Stone:
 
 def _parameter(name: str, one: Writing, other: Writing) -> Iterator[str]:
     mine, theirs = one.arguments.get(name, Argument()), other.arguments.get(name, Argument())
-    if mine.name and not theirs.name:
-        yield f"`{mine.name}` has no counterpart{f': {theirs.refused}' if theirs.refused else ''}."
+    if mine.name and theirs.refused:
+        yield f"`{mine.name}` cannot be had there: {theirs.refused}."
+    elif mine.name and not theirs.name:
+        yield f"`{mine.name}` has no counterpart."
     elif mine.name and (mine.name, mine.conversion) != (theirs.name, theirs.conversion):
         yield f"`{mine.name}` becomes `{theirs.name}`{_by_convention(mine, theirs)}."
     default, there = one.defaults.get(name), other.defaults.get(name)
     if default is not None and there is not None and default != there:
-        given = f"`{theirs.name}={theirs.value(_number(default))}`" if theirs.name else f"{name} of {default}"
-        must = "must be given" if theirs.name else "cannot be had"
-        yield f"{given} {must}: the default for {name} is {default} here, {there} there."
+        yield f"{_given(name, default, theirs)}: the default for {name} is {default} here, {there} there."
+
+
+def _given(name: str, value: str, argument: Argument) -> str:
+    """What must be written for a parameter to have a value."""
+    if not argument.name:
+        return f"{name} of {value} cannot be had"
+    if not argument.name.isidentifier():  # several arguments, or another call
+        return f"{name} of {value} must be given"
+    return f"`{argument.name}={argument.value(_number(value))}` must be given"
 
 
 _LONG = 80
@@ -170,7 +200,7 @@ def stone(run: Run, name: str, known: Operation | None, found: Sequence[Values])
         if not written.get("call") or adapter == "numpy":  # which evaluates the formula itself
             continue
         made = _writing(adapter, written, defaults.get(adapter, {}))
-        key = repr((made.call, made.training, made.arguments, made.tensors, made.defaults))
+        key = repr((made.call, made.training, made.functions, made.arguments, made.tensors, made.defaults))
         if key in groups:
             made = Writing(**{**vars(groups[key]), "adapters": (*groups[key].adapters, adapter)})
         groups[key] = made
@@ -209,27 +239,49 @@ def _defaults(found: Iterable[Values]) -> dict[str, dict[str, str]]:
         for name in values.get("defaults", ()):
             if name in values.get("parameters", {}):
                 texts = seen.setdefault(values["adapter"], {}).setdefault(name, {})
-                texts[literal(values["parameters"][name])] = None
+                texts[literal(_shortest(values["parameters"][name]))] = None
     return {adapter: {name: " or ".join(texts) for name, texts in each.items()} for adapter, each in seen.items()}
+
+
+def _shortest(value: Any) -> Any:
+    """A number as one writes it in float32, where a framework holds it in that format: 0.9, not 0.899999976."""
+    if not isinstance(value, float):
+        return value
+    with np.errstate(over="ignore"):
+        single = np.float32(value)
+    return float(str(single)) if float(single) == value else value
 
 
 def _dialects(found: Iterable[Values]) -> list[Dialect]:
     """The dialects of single tensors, with those who speak them; several tensors of one dialect are one finding."""
-    tensors: dict[str, dict[str, None]] = {}
-    speakers: dict[str, dict[str, None]] = {}
-    reasons: dict[str, dict[tuple[str, str], None]] = {}
+    tensors: dict[tuple[str, str], dict[str, None]] = {}
+    speakers: dict[tuple[str, str], dict[str, None]] = {}
+    reasons: dict[tuple[str, str], dict[tuple[str, str], None]] = {}
+    shown: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    conforming: dict[tuple[str, str], set[str]] = {}
     for values in found:
+        place = str(values["case"]), str(values["phase"])
+        if values["verdict"] == "conforms":
+            conforming.setdefault(place, set()).add(str(values["adapter"]))
         for tensor in values.get("tensors", ()):
-            if tensor["verdict"] != "dialect":
+            if tensor["verdict"] not in ("dialect", "imprecise") or not tensor["dialect"]:
                 continue
-            name = dialect_name(tensor["dialect"])
-            tensors.setdefault(name, {})[str(tensor["name"])] = None
-            speakers.setdefault(name, {})[str(values["adapter"])] = None
+            key = str(tensor["verdict"]), dialect_name(tensor["dialect"])
+            shown.setdefault(key, set()).add(place)
+            tensors.setdefault(key, {})[str(tensor["name"])] = None
+            speakers.setdefault(key, {})[str(values["adapter"])] = None
             for entry in values.get("declared", ()):
                 if entry.get("dialect") == tensor["dialect"] and entry.get("reason"):
                     why = str(entry["reason"]), str(entry.get("reference") or "")
-                    reasons.setdefault(name, {})[why] = None
+                    reasons.setdefault(key, {})[why] = None
     return [
-        Dialect(name, tuple(tensors[name]), tuple(sorted(adapters)), tuple(reasons.get(name, ())))
-        for name, adapters in speakers.items()
+        Dialect(
+            name=name,
+            verdict=verdict,
+            tensors=tuple(tensors[verdict, name]),
+            adapters=tuple(sorted(adapters)),
+            conforming=frozenset().union(*(conforming.get(place, ()) for place in shown[verdict, name])),
+            why=tuple(reasons.get((verdict, name), ())),
+        )
+        for (verdict, name), adapters in sorted(speakers.items())
     ]

@@ -24,6 +24,9 @@ GLYPHS = {
     "crash": "†",
     "timeout": "…",
 }
+UNEXPLAINED, UNKNOWN = "unexplained", "algorithm unknown"
+"""Stand where a formula would be named, if one could."""
+
 QUIET = ("conforms", "unsupported")
 """The verdicts that say nothing against a framework."""
 
@@ -89,7 +92,7 @@ def dialect_name(dialect: Mapping[str, Any] | None) -> str:
     'epsilon=outside, variance_correction=1'
     """
     if dialect is None:
-        return "unexplained"
+        return UNEXPLAINED
     return ", ".join(f"{knob}={setting}" for knob, setting in sorted(dialect.items())) or "the published formula"
 
 
@@ -98,7 +101,7 @@ def computed(verdict: str, dialect: Mapping[str, Any] | None) -> str:
     if verdict == "conforms":
         return dialect_name(dialect or {})
     if verdict == "imprecise" and not dialect:
-        return "algorithm unknown"
+        return UNKNOWN
     return dialect_name(dialect) if dialect or verdict in ("dialect", "deviates") else ""
 
 
@@ -180,7 +183,7 @@ def case_address(case: str, adapter: str, phase: str) -> str:
     '#?case=adam/steps%5Bmomentum%3D0.5%5D&adapter=torch&phase=train'
     """
     parts = {"case": case, "adapter": adapter, "phase": phase}
-    quoted = (f"{name}={quote(text, safe='/:', errors='backslashreplace')}" for name, text in parts.items())
+    quoted = (f"{name}={quote(printable(text), safe='/:')}" for name, text in parts.items())
     return f"#?{'&'.join(quoted)}"
 
 

@@ -26,6 +26,7 @@ from conformance.history import changes
 from conformance.operation import operations
 from conformance.report import badge, data, html, junit, markdown, overview, pieces, text, words
 from conformance.report.markup import source_address
+from conformance.report.stone import stone
 from conformance.results import VERDICTS, Element, Run
 from conformance.tests.test_results import dialect, failing, outcome, run, tensor
 
@@ -217,7 +218,8 @@ def test_the_data_hold_everything_that_is_known_of_a_case() -> None:
     made = dialect(learned={"gamma": [0.80644524]}, parameters={"axis": -1, "epsilon": 0.001}, defaults=("epsilon",))
     blocks = page(run(made)).blocks
     kept = blocks["data-batch_normalization"]
-    about = kept["cases"]["batch_normalization/trained"]
+    ((name, about),) = kept["cases"]
+    assert name == "batch_normalization/trained"
     assert about == {
         "description": "What is batch_normalization/trained?",
         "yaml": "name: batch_normalization/trained\n",
@@ -227,7 +229,7 @@ def test_the_data_hold_everything_that_is_known_of_a_case() -> None:
     held = {name: column[0] for name, column in kept["outcomes"].items()}
     assert held["learned"] == {"gamma": [0.80644524]}
     assert (held["parameters"], held["defaults"]) == ({"axis": -1, "epsilon": 0.001}, ["epsilon"])
-    what, reason, reference = blocks["data-common"]["declarations"][held["declared"][0]]
+    what, reason, reference = blocks["page-common"]["declarations"][held["declared"][0]]
     assert (what, reason) == ("moving_*: variance_correction=1", "the unbiased variance")
     assert reference == "https://github.com/pytorch/pytorch/issues/19902"
     tensor_row = {name: column[0] for name, column in kept["tensors"].items()}
@@ -251,9 +253,9 @@ def test_the_data_hold_the_worst_element_in_all_digits_and_the_others_by_their_d
     assert (row["expected"], row["actual"], row["place"]) == (0.1, 0.1 + 2**-50, 2)
     assert kept["errors"] == [0.0, 120.0, -4600.0, "Infinity"]
     assert kept["elements"]["place"] == [2, 1]
-    assert kept["elements"]["expected"] == [0.1, 1234.57]
+    assert kept["elements"]["expected"] == [0.1, 1234.568]  # as many digits as it takes to show the difference
     assert kept["elements"]["difference"] == [8.88e-16, -0.0679]
-    assert kept["elements"]["bound"] == [None, None]  # where there is a map, the difference by its error ratio
+    assert kept["elements"]["bound"] == [1e-17, 0.5]
 
 
 def test_scripts_and_declarations_are_kept_once() -> None:
@@ -266,10 +268,49 @@ def test_scripts_and_declarations_are_kept_once() -> None:
         )
     )
     blocks = page(made).blocks
-    assert len(blocks["data-common"]["declarations"]) == 1
-    paragraphs = blocks["data-common"]["paragraphs"]
+    assert len(blocks["page-common"]["declarations"]) == 1
+    paragraphs = blocks["page-common"]["paragraphs"]
     for places in blocks["data-batch_normalization"]["outcomes"]["script"]:
         assert "\n\n".join(paragraphs[place] for place in places) == script
+
+
+def test_adapters_that_write_an_operation_by_other_functions_are_not_alike() -> None:
+    spelled = {name: {"call": "f(x)", "functions": f"def f(x):\n    return {name}.g(x)\n"} for name in ("jax", "torch")}
+    made = run(*(outcome("relu/a", adapter) for adapter in spelled))
+    for name, each in spelled.items():
+        made.header.adapters[name]["spellings"] = {"relu": each}
+    found = stone(made, "relu", operations()["relu"], [values_of(each) for each in made.outcomes])
+    assert [each.adapters for each in found.writings] == [("jax",), ("torch",)]
+
+
+def test_a_hint_names_only_those_that_were_measured() -> None:
+    bessel = tensor("moving_variance", verdict="dialect", dialect={"variance_correction": 1})
+    cases = "batch_normalization/a"
+    made = run(
+        outcome(cases, "torch", verdict="dialect", dialect={"variance_correction": 1}, tensors=(bessel,)),
+        outcome(cases, "torch_functional"),
+        outcome(cases, "keras"),
+        outcome(cases, "keras_jax", verdict="unsupported", dialect=None, tensors=()),
+    )
+    for name, call in (("torch", "t"), ("torch_functional", "t"), ("keras", "k"), ("keras_jax", "k")):
+        made.header.adapters[name]["spellings"] = {"batch_normalization": {"call": call}}
+    known = operations()["batch_normalization"]
+    found = stone(made, "batch_normalization", known, [values_of(each) for each in made.outcomes])
+    one, other = sorted(found.writings, key=lambda each: each.call, reverse=True)
+    (hint,) = found.hints(one, other)
+    assert hint.startswith("The numbers differ in `moving_variance`. torch: variance_correction=1")
+    assert hint.endswith("; keras: the published formula.")
+
+
+def test_defaults_that_are_held_in_float32_are_told_as_they_are_written() -> None:
+    held = {
+        "parameters": {"epsilon": 9.999999747378752e-06, "momentum": 0.1 + 0.2},
+        "defaults": ("epsilon", "momentum"),
+    }
+    made = run(outcome("batch_normalization/a", "torch", **held))
+    made.header.adapters["torch"]["spellings"] = {"batch_normalization": {"call": "t"}}
+    found = stone(made, "batch_normalization", None, [values_of(each) for each in made.outcomes])
+    assert found.writings[0].defaults == {"epsilon": "1e-05", "momentum": "0.3"}
 
 
 @given(st.recursive(st.none() | st.text() | st.integers(), st.lists))
@@ -281,7 +322,7 @@ def test_data_can_stand_in_a_page(value: Any) -> None:
 
 def test_the_summary_holds_every_outcome() -> None:
     made = mixed()
-    kept = page(made).blocks["data-summary"]
+    kept = page(made).blocks["page-summary"]
     columns = kept["outcomes"]
     for place, each in enumerate(made.outcomes):
         assert kept["cases"][columns["case"][place]] == each.case

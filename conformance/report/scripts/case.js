@@ -10,7 +10,7 @@ import { exact, literal, number, power, signed } from "./numbers.js";
 
 /** The view of a case; `state` chooses the adapter, the phase and the tensor. */
 export function caseView(run, details, name, state) {
-  const about = details.cases[name];
+  const about = details.cases.get(name);
   const indices = run.outcomesOf(run.caseIndex.get(name));
   const selected = chosen(run, indices, state);
   const operation = run.operation(run.caseIndex.get(name)).name;
@@ -88,7 +88,7 @@ function outcomeView(run, details, name, index, state) {
   const { outcomes: columns, adapters, phases } = run;
   const [adapter, phase] = [adapters[columns.adapter[index]], phases[columns.phase[index]]];
   const indices = run.outcomesOf(run.caseIndex.get(name));
-  const all = details.cases[name].outcomes;
+  const all = details.cases.get(name).outcomes;
   const outcome = all[indices.indexOf(index)];
   const command = reproduction(name, adapter, run.modes[adapter]);
   const source = indices
@@ -137,7 +137,7 @@ function values(title, held, defaults = []) {
 function runnersUp(run, index, rivals) {
   const found = run.dialects[run.outcomes.dialect[index]];
   return [h("h4", null, "Which formula reproduces it"),
-    h("p", null, found ? ["Found: ", h("strong", null, found), ". "] : "None that is known. ",
+    h("p", null, run.unnamed.includes(found) ? "None that is known. " : ["Found: ", h("strong", null, found), ". "],
       "Runners-up, and how many times the rounding error they are off:"),
     h("ul", { class: "rivals" }, rivals.map(([dialect, ratio]) => h("li", null, `${dialect}: ${number(ratio)}`)))];
 }
@@ -146,7 +146,7 @@ function runnersUp(run, index, rivals) {
 
 function tensorsView(run, tensors, state) {
   const keyOf = (tensor) => `${tensor.name},${tensor.dtype}`;
-  const selected = tensors.find((each) => keyOf(each) === state.tensor) ?? tensors.reduce((worst, each) => (graver(run, each, worst) ? each : worst));
+  const selected = tensors.find((each) => keyOf(each) === state.tensor) ?? run.worst(tensors);
   const rows = tensors.map((tensor) => h("tr", { "aria-current": tensor === selected && "true" },
     h("th", { scope: "row" }, h("a", { href: write({ ...read(location.hash), tensor: keyOf(tensor) }) }, tensor.name)),
     h("td", null, tensor.step || "–"),
@@ -160,13 +160,8 @@ function tensorsView(run, tensors, state) {
   ];
 }
 
-function graver(run, one, other) {
-  const weight = (tensor) => run.verdicts.find((each) => each.name === tensor.verdict).weight;
-  return weight(one) - weight(other) || (Number(one.error_ratio) > Number(other.error_ratio) ? 1 : -1) > 0;
-}
-
 function tensorSign(run, { verdict, dialect }) {
-  const { glyph } = run.verdicts.find((each) => each.name === verdict);
+  const { glyph } = run.verdictNamed(verdict);
   return [h("span", { class: `verdict ${verdict}` }, `${glyph} ${verdict}`), dialect && ` ${dialect}`];
 }
 
@@ -182,14 +177,16 @@ function tensorView(run, tensor) {
 }
 
 function worst({ name, dtype, elements }) {
-  const rows = elements.map(({ index, expected, actual, difference, bound, ratio }, place) => {
-    const shown = (value) => (place ? number(value, 9) : exact(value, dtype)); // of the worst, all digits
+  const rows = elements.map(({ index, expected, actual, difference, digits, bound, ratio }, place) => {
+    const shown = (value) => (place ? number(value, digits) : exact(value, dtype)); // of the worst, all digits
     return [`[${index.join(", ")}]`, shown(expected), shown(actual), signed(difference, 3), number(bound, 2), signed(ratio, 2)];
   });
   return [h("h5", null, elements.length > 1 ? `The ${elements.length} worst elements` : "The worst element"),
     table(`Worst elements of ${name}`, ["Index", "Expected", "Actual", "Difference", "Bound", "Error ratio"], rows, { class: "numbers" })];
 }
 
-function closest({ index, expected, error_ratio }) {
-  return `No element is farther off than ${number(error_ratio)} times the bound: that is at [${index.join(", ")}], where ${number(expected, 5)} is expected.`;
+function closest({ index, expected, error_ratio, verdict }) {
+  if (!index) return "";
+  const told = `${number(error_ratio)} times the bound: that is at [${index.join(", ")}], where ${number(expected, 5)} is expected`;
+  return `No element is farther off than ${told}.${verdict === "conforms" ? " The map is rounded to halves." : ""}`;
 }

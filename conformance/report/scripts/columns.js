@@ -2,7 +2,7 @@
 
 import { outcomeAddress } from "./address.js";
 import { h, table } from "./elements.js";
-import { power } from "./numbers.js";
+import { plural, power } from "./numbers.js";
 
 const AT_MOST = 300;
 const WOBBLE = 10; // error ratios of one verdict that differ by less are the same finding
@@ -26,13 +26,16 @@ function field(run, selected) {
 function differences(run, one, other) {
   const { adapter } = run.outcomes;
   const found = [];
+  let asked = 0;
   for (const row of run.rows.values()) {
     const [left, right] = [one, other].map((each) => row.find((index) => adapter[index] === each));
-    if (left !== undefined && right !== undefined && differ(run, left, right)) found.push([left, right]);
+    if (left === undefined || right === undefined) continue;
+    asked++;
+    if (differ(run, left, right)) found.push([left, right]);
   }
-  if (!found.length) return [h("p", null, "They compute the same, in all that both were asked.")];
+  if (!found.length) return [h("p", null, asked ? `Nothing sets them apart, in ${plural(asked, "outcome")} that both have.` : "They have no case in common.")];
   const rows = found.slice(0, AT_MOST).map(([left, right]) => [
-    run.cases[run.outcomes.case[left]], run.phases[run.outcomes.phase[left]], side(run, left), side(run, right),
+    h("a", { href: outcomeAddress(run, right) }, run.cases[run.outcomes.case[left]]), run.phases[run.outcomes.phase[left]], side(run, left), side(run, right),
   ]);
   const rest = found.length - rows.length;
   return [
@@ -53,5 +56,5 @@ function differ(run, one, other) {
 function side(run, index) {
   const verdict = run.verdict(index);
   return [h("a", { class: `verdict ${verdict.name}`, href: outcomeAddress(run, index) }, `${verdict.glyph} ${verdict.name}`),
-    ` ${run.dialects[run.outcomes.dialect[index]]} `, h("span", { class: "power" }, power(run.ratio(index)))];
+    verdict.quiet ? " " : ` ${run.dialects[run.outcomes.dialect[index]]} `, h("span", { class: "power" }, power(run.ratio(index)))];
 }

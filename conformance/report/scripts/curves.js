@@ -11,11 +11,10 @@ export function curvePictures(curves) {
 }
 
 function picture(curve) {
-  const { expected, actual } = curve;
+  const { expected, actual, difference } = curve;
   const end = expected.length - 1;
-  const difference = Number(actual[end]) - Number(expected[end]);
   const place = curve.index.length ? `[${curve.index.join(", ")}]` : "";
-  const told = `after ${end + 1} steps ${number(actual[end], 6)}, by the formula ${number(expected[end], 6)}`;
+  const told = `after ${end + 1} steps ${number(actual[end], 5)}, by the formula ${number(expected[end], 5)}`;
   return h("figure", { class: "curve" },
     h("figcaption", null, h("strong", null, `${curve.name}${place}`), ` ${told}; difference ${signed(difference, 3)}`),
     plot([["formula", expected], ["framework", actual]], `${curve.name}: ${told}`));

@@ -32,7 +32,7 @@ function bytesOf(text) {
 export class Run {
   constructor(summary) {
     Object.assign(this, summary);
-    const { outcomes, adapters, phases, operations } = this;
+    const { outcomes, phases, operations } = this;
     this.size = outcomes.case.length;
     this.rows = new Map(); // a case in a phase, with its outcomes
     this.casesOf = operations.map(() => []);
@@ -42,7 +42,6 @@ export class Run {
       if (!this.rows.has(key)) this.rows.set(key, []);
       this.rows.get(key).push(index);
     }
-    this.place = new Map(adapters.map((name, index) => [name, index]));
     this.caseIndex = new Map(this.cases.map((name, index) => [name, index]));
     this.texts = {
       case: this.cases.map((name) => name.toLowerCase()),
@@ -79,6 +78,17 @@ export class Run {
     return indices.reduce((best, index) => (this.graver(index, best) ? index : best));
   }
 
+  verdictNamed(name) {
+    return this.verdicts.find((each) => each.name === name);
+  }
+
+  /** The tensor to look at first: that of the gravest verdict, and of the largest error ratio. */
+  worst(tensors) {
+    const size = ({ error_ratio }) => (Number.isNaN(Number(error_ratio)) ? Infinity : Number(error_ratio));
+    const heavier = (one, other) => this.verdictNamed(one.verdict).weight - this.verdictNamed(other.verdict).weight || size(one) - size(other);
+    return tensors.reduce((worst, each) => (heavier(each, worst) > 0 ? each : worst));
+  }
+
   /** The outcomes of a case, in the order of the run. */
   outcomesOf(caseIndex) {
     return this.phases.flatMap((_, phase) => this.rows.get(caseIndex * this.phases.length + phase) ?? []).sort((one, other) => one - other);
@@ -101,19 +111,19 @@ export class Run {
 /** The details of an operation, from the tables in which they are kept: outcomes in the run's order, case by case. */
 export class Details {
   constructor(kept, common) {
-    Object.assign(this, kept, common);
+    Object.assign(this, kept, common, { cases: new Map(kept.cases) });
     const [outcomes, tensors, elements] = [kept.outcomes, kept.tensors, kept.elements].map(rowsOf);
     const errors = kept.errors.map(Number);
     let [element, error] = [0, 0];
     for (const tensor of tensors) {
-      tensor.index = unravelled(tensor.place, tensor.shape);
+      tensor.index = tensor.place === null ? null : unravelled(tensor.place, tensor.shape);
       tensor.errors = errors.slice(error, (error += tensor.errors));
       if (tensor.verdict === "conforms") tensor.errors = tensor.errors.map((each) => each / 2); // kept in halves
       tensor.elements = elements.slice(element, (element += tensor.elements));
       tensor.elements.forEach((each, place) => complete(each, tensor, place));
     }
     let [outcome, row] = [0, 0];
-    for (const about of Object.values(this.cases)) {
+    for (const about of this.cases.values()) {
       about.outcomes = outcomes.slice(outcome, (outcome += about.outcomes));
       for (const each of about.outcomes) each.tensors = tensors.slice(row, (row += each.tensors ?? 0));
     }
@@ -129,15 +139,22 @@ export function textOf({ paragraphs }, places) {
 function complete(element, tensor, place) {
   element.index = unravelled(element.place, tensor.shape);
   element.expected = Number(place ? element.expected : tensor.expected);
-  element.actual = place ? sum(element.expected, Number(element.difference)) : Number(tensor.actual);
+  element.difference = Number(element.difference);
+  element.digits = digitsOf(element);
+  element.actual = place ? Number(element.actual ?? sum(element)) : Number(tensor.actual);
   element.ratio = tensor.errors.length ? tensor.errors[element.place] : element.difference / element.bound;
-  element.bound ??= Math.abs(element.difference / element.ratio);
 }
 
-/** A number and its difference from it, with no more decimals than the two are known to: six and three digits. */
-function sum(one, difference) {
-  const known = Math.min(decimals(one, 6), decimals(difference, 3));
-  return Number.isFinite(one + difference) ? Number((one + difference).toFixed(Math.max(0, Math.min(known, 100)))) : one + difference;
+/** How many digits of a value it takes to show a difference from it, which is as many as are kept. */
+function digitsOf({ expected, difference }) {
+  if (!expected || !difference || !Number.isFinite(difference)) return 6;
+  return Math.min(17, Math.max(6, 2 + Math.ceil(Math.log10(Math.abs(expected)) - Math.log10(Math.abs(difference)))));
+}
+
+/** The actual value, with no more decimals than the expected one and the difference are known to. */
+function sum({ expected, difference, digits }) {
+  const known = Math.min(decimals(expected, digits), decimals(difference, 3));
+  return known > 100 ? expected + difference : Number((expected + difference).toFixed(Math.max(0, known)));
 }
 
 function decimals(value, digits) {

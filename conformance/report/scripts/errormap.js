@@ -22,15 +22,15 @@ export function errorMap(tensor, limit) {
   return h("figure", { class: "errormap" }, rank > 2 && pickers, grid, legend(limit));
 }
 
-function emptyBecause({ shape, mismatch }) {
-  if (mismatch) return "There is no map: the shapes or formats do not agree.";
+function emptyBecause({ shape, index }) {
   const size = shape.reduce((product, each) => product * each, 1);
-  return size ? `There is no map: ${size.toLocaleString("en")} elements were too many to keep.` : "There is no map of this tensor.";
+  if (!size) return "It has no elements.";
+  return index ? `There is no map: ${size.toLocaleString("en")} elements were too many to keep.` : "There is no map: nothing can be compared element by element.";
 }
 
 /** The slice that holds the worst element. */
 function startAt({ shape, index }) {
-  return shape.map((_, axis) => index[axis] ?? 0);
+  return shape.map((_, axis) => index?.[axis] ?? 0);
 }
 
 function pickersOf({ shape }, chosen, axes, draw) {

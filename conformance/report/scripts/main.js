@@ -21,7 +21,7 @@ class Page {
   }
 
   /** Show what the address asks for. */
-  async show() {
+  async show({ again = false } = {}) {
     const state = (this.state = read(location.hash));
     const view = viewOf(state, this.run);
     const subject = `${view} ${state.case ?? state.operation}`;
@@ -33,7 +33,7 @@ class Page {
     document.title = [state.case ?? state.operation, this.title].filter(Boolean).join(" – ");
     await VIEWS[view](this, state);
     if (this.state !== state) return; // somebody has gone on meanwhile
-    if (fresh) begin(view);
+    if (fresh && !again) begin(view); // whoever comes back is where he was
     if (state.anchor) $(state.anchor)?.scrollIntoView();
     document.documentElement.dataset.shown = location.hash; // whoever waits for it may go on
   }
@@ -45,7 +45,7 @@ class Page {
 
   #select({ q = "", sort = "" }) {
     if (document.activeElement !== $("query")) $("query").value = q;
-    $("sort").value = sort in SORTS ? sort : Object.keys(SORTS)[0];
+    $("sort").value = Object.hasOwn(SORTS, sort) ? sort : Object.keys(SORTS)[0];
     if (this.query === q) return;
     this.query = q;
     document.documentElement.toggleAttribute("data-asked", Boolean(q.trim()));
@@ -102,7 +102,7 @@ const VIEWS = {
 const known = new Map();
 
 async function detailsOf({ name, block: id }) {
-  if (!known.has(name)) known.set(name, new Details(await block(id), await block("data-common")));
+  if (!known.has(name)) known.set(name, new Details(await block(id), await block("page-common")));
   return known.get(name);
 }
 
@@ -140,7 +140,7 @@ function begin(view) {
 // --- what the user does ---------------------------------------------------------------------------------------------
 
 function listen(page) {
-  addEventListener("popstate", () => page.show());
+  addEventListener("popstate", () => page.show({ again: true }));
   addEventListener("address", () => page.show());
   document.addEventListener("click", (event) => follow(event, page));
   document.addEventListener("keydown", (event) => press(event, page));
@@ -149,6 +149,7 @@ function listen(page) {
   $("sort").append(...Object.entries(SORTS).map(([name, { label }]) => h("option", { value: name }, label)));
   $("sort").addEventListener("change", () => go({ ...page.state, sort: $("sort").value }, { replace: true }));
   $("theme").addEventListener("click", changeTheme);
+  $("keys").addEventListener("change", () => keep("keys", $("keys").checked ? "on" : "off"));
   $("help-button").addEventListener("click", () => $("help").showModal());
 }
 
@@ -170,7 +171,7 @@ function follow(event, { state: { q, sort } }) {
 const ARROWS = { ArrowRight: "j", ArrowLeft: "k" };
 
 function press(event, page) {
-  if (event.ctrlKey || event.metaKey || event.altKey || $("help").open) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || $("help").open || !$("keys").checked) return;
   if (event.target.matches("input, select, textarea")) {
     if (event.key === "Escape") event.target.blur();
     return;
@@ -198,7 +199,7 @@ function step(by) {
   links[Math.max(0, Math.min(links.length - 1, place))]?.focus();
 }
 
-// --- light and dark -------------------------------------------------------------------------------------------------
+// --- what somebody prefers ------------------------------------------------------------------------------------------
 
 const THEMES = { "": "system", light: "light", dark: "dark" };
 
@@ -207,31 +208,36 @@ function changeTheme() {
   const next = names[(names.indexOf(document.documentElement.dataset.theme) + 1) % names.length];
   showTheme(next);
   announce(`Colours: ${THEMES[next]}`);
+  keep("theme", next);
+}
+
+function keep(name, value) {
   try {
-    localStorage.setItem("theme", next);
+    localStorage.setItem(`conformance-${name}`, value);
   } catch {
     // a page from disk may keep nothing: the choice lasts as long as the page
   }
 }
 
-function showTheme(name) {
-  document.documentElement.dataset.theme = name in THEMES ? name : "";
-  $("theme").textContent = `Colours: ${THEMES[document.documentElement.dataset.theme]}`;
-}
-
-function savedTheme() {
+function kept(name) {
   try {
-    return localStorage.getItem("theme") ?? "";
+    return localStorage.getItem(`conformance-${name}`) ?? "";
   } catch {
     return "";
   }
 }
 
+function showTheme(name) {
+  document.documentElement.dataset.theme = Object.hasOwn(THEMES, name) ? name : "";
+  $("theme").textContent = `Colours: ${THEMES[document.documentElement.dataset.theme]}`;
+}
+
 // --- start ----------------------------------------------------------------------------------------------------------
 
-showTheme(savedTheme());
+showTheme(kept("theme"));
+$("keys").checked = kept("keys") !== "off";
 try {
-  const page = new Page(new Run(await block("data-summary")));
+  const page = new Page(new Run(await block("page-summary")));
   listen(page);
   await page.show();
 } finally {

@@ -74,6 +74,7 @@ export class Matrix {
     }
     link.index = index;
     link.href = outcomeAddress(run, index);
+    link.ariaLabel = `${name} ${briefPower(run.ratio(index))}${declared ? "" : ", not as declared"}`;
     link.firstChild.data = `${glyph} ${briefPower(run.ratio(index))}${declared ? "" : ` ${run.flag}`}`;
   }
 
@@ -83,10 +84,14 @@ export class Matrix {
   }
 }
 
-/** Where the whole table fits, it need not scroll by itself, and its head can stay in sight. */
+/** The head stays in sight: of a table that fits, under that of the page; any other scrolls by itself. */
 function keepHeadInSight(table) {
   const frame = table.parentElement;
-  new ResizeObserver(() => frame.classList.toggle("fits", table.offsetWidth <= frame.clientWidth)).observe(frame);
+  const head = document.querySelector("header.site");
+  new ResizeObserver(() => {
+    frame.classList.toggle("fits", table.offsetWidth <= frame.clientWidth);
+    frame.style.setProperty("--head", getComputedStyle(head).position === "sticky" ? `${head.offsetHeight}px` : "0");
+  }).observe(frame);
 }
 
 /** The cases of these outcomes, as they are sorted: those first in which something is to be seen. */
@@ -98,7 +103,7 @@ export function entries(run, indices, sort) {
     found.get(name).push(index);
   }
   const made = [...found].map(([name, each]) => ({ name, indices: each, disagreement: run.disagreement(each) }));
-  const { key } = SORTS[sort] ?? SORTS.disagreement;
+  const { key } = Object.hasOwn(SORTS, sort) ? SORTS[sort] : SORTS.disagreement;
   const keys = new Map(made.map((entry) => [entry, key(run, entry)]));
   return made.sort((one, other) => keys.get(one) - keys.get(other) || compareNames(run.cases[one.name], run.cases[other.name]));
 }
@@ -190,6 +195,6 @@ export function chips(run, indices, query, change) {
       verdicts.map(({ name, glyph }, place) => button(`verdict:${name}`, `${glyph} ${name}`, name, counts.verdict[place])),
       phases.map((phase, place) => button(`phase:${phase}`, phase, "", counts.phase[place]))),
     h("div", { role: "group", "aria-label": "Families" },
-      families.map((family, place) => button(`family:${family}`, family, "", counts.family[place]))),
+      families.map((family, place) => button(`family:${/\s/.test(family) ? `"${family}"` : family}`, family, "", counts.family[place]))),
   ];
 }

@@ -99,15 +99,15 @@ function fieldTest(run, name, value) {
     return (index) => outcomes.verdict[index] === wanted;
   }
   if (name === "phase") {
-    const wanted = choice(name, text, Object.fromEntries(phases.map((each, place) => [each, place])));
+    const wanted = choice(name, text, Object.fromEntries(phases.map((each, place) => [each.toLowerCase(), place])));
     return (index) => outcomes.phase[index] === wanted;
   }
-  if (name === "family") return (index) => operations[operationOf[outcomes.case[index]]].family === text;
+  if (name === "family") return (index) => operations[operationOf[outcomes.case[index]]].family.toLowerCase() === text;
   return textTest(run, [name], value);
 }
 
 function choice(name, text, values) {
-  if (!(text in values)) throw new QueryError(`${name}:${text}: expected one of ${Object.keys(values).join(", ")}`);
+  if (!Object.hasOwn(values, text)) throw new QueryError(`${name}:${text}: expected one of ${Object.keys(values).join(", ")}`);
   return values[text];
 }
 

@@ -27,7 +27,7 @@ from conformance.operation import operations
 from conformance.report import badge, data, html, junit, markdown, overview, pieces, text, words
 from conformance.report.markup import source_address
 from conformance.report.stone import stone
-from conformance.results import VERDICTS, Element, Run
+from conformance.results import VERDICTS, Element, Run, values_of
 from conformance.tests.test_results import dialect, failing, outcome, run, tensor
 
 HOSTILE = "<script>alert(1)</script>"

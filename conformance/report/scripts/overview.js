@@ -5,7 +5,7 @@ import { h } from "./elements.js";
 import { briefPower, plural } from "./numbers.js";
 import { terms, toggled } from "./query.js";
 
-const AT_ONCE = 40;
+const AT_ONCE = 25;
 
 /** How the list of cases may be sorted; each gives a key, the smallest first. */
 export const SORTS = {

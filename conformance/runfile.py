@@ -225,27 +225,28 @@ class _Content:
         self._path, self._file = path, file
         self.outcomes: list[KeptOutcome] = []
         self.end = 0
-        self._header: Header | None = None
+        header: Header | None = None
         for number, start, text in self._lines():
             try:
-                self._take(number, start, text)
+                header = self._take(header, number, start, text)
             except RecursionError:
                 raise RunFileError(f"{path}:{number}: nested too deeply, expected at most {DEEPEST} levels") from None
-        if self._header is None:
+        if header is None:
             raise RunFileError(f"{path}:1: the file is empty, expected the header of a run")
-        self.header = self._header
+        self.header = header
 
-    def _take(self, number: int, start: int, text: bytes) -> None:
-        if self._header is None:
+    def _take(self, header: Header | None, number: int, start: int, text: bytes) -> Header:
+        """Read a line; what is known of the run after it."""
+        if header is None:
             _expect_json(self._path, number, text)
-            self._header = _header(self._path, number, _parsed(self._path, number, text))
-            return
+            return _header(self._path, number, _parsed(self._path, number, text))
         value = _parsed(self._path, number, text)
         if isinstance(value, dict) and value.keys() == {"adapter", "about"}:
-            self._describe(self._header, *_described(self._path, number, value))
+            self._describe(header, *_described(self._path, number, value))
         else:
             outcome = _made(Outcome, self._path, number, value)
             self.outcomes.append(KeptOutcome(outcome, _Line(self._file, start, len(text))))
+        return header
 
     def _describe(self, header: Header, adapter: str, about: dict[str, Any]) -> None:
         """What is known of an adapter from here on; its outcomes until here are another version's, if it differs."""

@@ -12,10 +12,22 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal, TypeAlias, get_args
 
-from conformance.merging import merge
+from conformance.merging import hold_comparable, merge
 from conformance.results import SEVERITY, Header, Outcome, Run
 
-__all__ = ["Change", "Finding", "Gap", "Trend", "changes", "gaps", "merge", "trend", "versions", "worse_count"]
+__all__ = [
+    "Change",
+    "Finding",
+    "Gap",
+    "Trend",
+    "changes",
+    "gaps",
+    "hold_comparable",
+    "merge",
+    "trend",
+    "versions",
+    "worse_count",
+]
 
 WOBBLE = 10.0
 """Error ratios of one verdict that differ by less than this factor are the same finding."""

@@ -36,6 +36,16 @@ def merge(runs: Sequence[Run], names: Sequence[str] = ()) -> Run:
     return Run(header, tuple(outcome for outcome, _ in outcomes.values()))
 
 
+def hold_comparable(runs: Sequence[tuple[str, Run]]) -> None:
+    """Raise `RunFileError` for runs, with their names, that cannot be compared: their inputs are not the same."""
+    (first, one), *rest = runs
+    for name, other in rest:
+        if one.header.seed != other.header.seed:
+            reason = f"the seed differs: {one.header.seed} in {first}, {other.header.seed} in {name}"
+            hint = "other inputs were drawn: give one --seed to both"
+            raise RunFileError(f"these runs cannot be compared: {reason}; {hint}")
+
+
 class _Headers:
     """The headers of runs, on the way to be one."""
 

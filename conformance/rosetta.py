@@ -8,8 +8,10 @@ computes anything for it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -30,6 +32,13 @@ MOST_BASES = 12
 """So many parameters of an operation are tried before an adapter is taken to have no call for it."""
 MOST_VALUES = 8
 """So many other values of a parameter are tried."""
+MOST_OTHERS = 3
+"""So many other tasks are tried where a parameter is refused in the first: there another one may stand in its way."""
+
+
+GIVEN = "given"
+"""What stands for the value of an argument that is passed or not, as a tensor is."""
+LAYOUT = "layout of "
 
 
 class Untold(Exception):
@@ -56,17 +65,22 @@ def spellings(
     found: dict[str, dict[str, Any]] = {}
     try:
         for name in (each for each in by_operation if each in operations):
-            for task in _bases(by_operation[name], precision, mode):
-                try:
-                    written = ask(task)
-                except (Unsupported, Untold):
-                    continue
-                probe = _Probe(ask, by_operation[name], task, written)
-                found[name] = to_json(probe.told())
-                break
+            writable = _writable(ask, _bases(by_operation[name], precision, mode))
+            if first := next(writable, None):
+                found[name] = to_json(_Probe(ask, by_operation[name], *first, writable).told())
     except GaveUp:
         pass
     return found
+
+
+def _writable(ask: Ask, tasks: Iterable[Task]) -> Iterator[tuple[Task, Written]]:
+    """The tasks that an adapter can write, and how it does."""
+    for task in tasks:
+        try:
+            written = ask(task)
+        except (Unsupported, Untold):
+            continue
+        yield task, written
 
 
 def _bases(cases: Sequence[Case], precision: str, mode: str) -> Iterator[Task]:
@@ -102,12 +116,16 @@ def _ranks(case: Case) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class _Probe:
-    """An operation's first task that an adapter can write, to be asked again with other parameters."""
+    """A task of an operation that an adapter can write, to be asked again with other parameters.
+
+    ``rest`` are further ones.
+    """
 
     ask: Ask
     cases: Sequence[Case]
     task: Task
     written: Written
+    rest: Iterable[tuple[Task, Written]] = ()
 
     def told(self) -> dict[str, Any]:
         """What is found out."""
@@ -120,7 +138,7 @@ class _Probe:
             if seen:
                 parameters[name] = self._effect(name, seen)
             elif refused:
-                parameters[name] = {"refused": refused[0]}
+                parameters[name] = self._seen_elsewhere(name) or {"refused": refused[0]}
         return {
             "call": self.written.call,
             **({"training": self.written.training} if self.written.training else {}),
@@ -140,6 +158,19 @@ class _Probe:
             except Untold:
                 continue
         return seen, refused
+
+    @cached_property
+    def _elsewhere(self) -> list[_Probe]:
+        return [_Probe(self.ask, self.cases, *each) for each in islice(self.rest, MOST_OTHERS)]
+
+    def _seen_elsewhere(self, name: str) -> dict[str, Any]:
+        """The effect that a parameter has in the first of the other tasks where it has one; empty if in none."""
+        for other in self._elsewhere:
+            seen, _ = other._tried(name)
+            effect = other._effect(name, seen) if seen else {}
+            if effect.get("argument"):
+                return effect
+        return {}
 
     def _others(self, name: str) -> list[Any]:
         """Other values of a parameter: of its kind, and those that cases give it."""
@@ -164,22 +195,38 @@ class _Probe:
 
     def _effect(self, name: str, seen: Sequence[tuple[Any, Written]]) -> dict[str, Any]:
         """Which arguments change with a parameter, from our values to theirs."""
-        base, views = _view(self.written), [_view(each) for _, each in seen]
-        changed = [
-            key
-            for key in dict.fromkeys(key for view in (base, *views) for key in view)
-            if any(not equal(view.get(key), base.get(key)) for view in views)
-        ]
-        if not changed and any(each.call != self.written.call for _, each in seen):
-            changed, (base, *views) = _presence([self.written, *(each for _, each in seen)])
-        pairs = [(value, view) for (value, _), view in zip(seen, views, strict=True)]
+        written = [each for _, each in seen]
+        ours = [value for value, _ in seen]
         if name in self.task.parameters:
-            pairs.insert(0, (self.task.parameters[name], base))
+            written.insert(0, self.written)
+            ours.insert(0, self.task.parameters[name])
+        views = [_view(each) for each in written]
+        changed = _changed(views) or _changed([_view(self.written), *views])
+        if not changed and any(each.call != self.written.call for each in written):
+            changed, views = _presence(written)
+        changed = self._without_sizes(changed, written)
+        pairs = list(zip(ours, views, strict=True))
         argument, values = ", ".join(changed), [[ours, _theirs(view, changed)] for ours, view in pairs]
         place = _place(values) if len(changed) == 1 else None
         if place is not None:
             argument, values = f"{argument}[{place}]", [[ours, theirs[place]] for ours, theirs in values]
         return {"argument": argument, "values": values if changed else []}
+
+    def _without_sizes(self, changed: list[str], written: Sequence[Written]) -> list[str]:
+        """What a user writes otherwise: beside that, the sizes of this task's own tensors are no part of it."""
+        shapes = [each.shape for each in (*self.task.inputs.values(), *self.task.tensors.values())]
+        sizes = {size for shape in shapes for size in shape}
+        return [key for key in changed if not _is_size(key, written, sizes)] or changed
+
+
+def _is_size(key: str, written: Sequence[Written], sizes: Collection[int]) -> bool:
+    """Whether an argument is passed by its place, and only ever a size."""
+    passed = [each for each in written if key in each.arguments]
+    return bool(passed) and all(
+        f"{key}=" not in f"{each.call} {each.training}"
+        and all(type(size) is int and size in sizes for size in _flat(each.arguments[key]))
+        for each in passed
+    )
 
 
 def _with(task: Task, operation: Operation, name: str, value: Any) -> Task:
@@ -200,7 +247,7 @@ def _with(task: Task, operation: Operation, name: str, value: Any) -> Task:
 
 def _view(written: Written) -> dict[str, Any]:
     """What may change with a parameter: the arguments, the layouts, and which function it is."""
-    layouts = {f"layout of {name}": each.partition(", ")[2] for name, each in written.tensors.items()}
+    layouts = {f"{LAYOUT}{name}": each.partition(", ")[2] for name, each in written.tensors.items()}
     return {**written.arguments, **{name: each for name, each in layouts.items() if each}, "call": _called(written)}
 
 
@@ -208,13 +255,28 @@ def _called(written: Written) -> str:
     return written.call.partition("(")[0]
 
 
+def _changed(views: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What is not the same in all of them."""
+    keys = dict.fromkeys(key for view in views for key in view)
+    return [key for key in keys if any(not equal(view.get(key), views[0].get(key)) for view in views)]
+
+
+def _flat(value: Any) -> list[Any]:
+    """A number, or those in a list."""
+    return [each for inner in value for each in _flat(inner)] if isinstance(value, (list, tuple)) else [value]
+
+
 def _presence(written: Sequence[Written]) -> tuple[list[str], list[dict[str, Any]]]:
-    """The tensors that are passed or not, where no argument tells; the whole calls, if it is not even that."""
-    names = list(dict.fromkeys(name for each in written for name in each.tensors))
-    changed = [name for name in names if len({each.tensors.get(name) for each in written}) > 1]
-    if changed:
-        return changed, [{name: each.tensors.get(name) for name in changed} for each in written]
-    return ["call"], [{"call": each.call} for each in written]
+    """The tensors that are passed or not, by the framework's names; the whole calls, if it is not even that."""
+    views = [{name: each.partition(", ")[0] for name, each in one.tensors.items()} for one in written]
+    theirs = {name: next(view[name] for view in views if name in view) for name in _changed(views)}
+    if not theirs:
+        return ["call"], [{"call": each.call} for each in written]
+    passed = [
+        {key: GIVEN if view[name] == key else view[name] for name, key in theirs.items() if name in view}
+        for view in views
+    ]
+    return list(theirs.values()), passed
 
 
 def _theirs(view: Mapping[str, Any], changed: Sequence[str]) -> Any:

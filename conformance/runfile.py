@@ -9,10 +9,12 @@ Outcomes stay in the file that holds them: in memory is what an overview shows o
 
 from __future__ import annotations
 
+import codecs
 import errno
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn, Self, TypeAlias
 
 from conformance.errors import RunFileError, UsageError
-from conformance.records import record_reader
+from conformance.records import DEEPEST, reader_of, record_reader
 from conformance.results import SCHEMA_VERSION, Header, KeptOutcome, Outcome, Run, line, measured_with
 from conformance.sharding import Shard
 
@@ -33,19 +35,43 @@ Key: TypeAlias = tuple[str, str, str]
 
 
 def write_whole(path: PathLike, parts: Iterable[str]) -> None:
-    """Write a file beside its place, then rename it: a reader sees the old file or the new one, never half of it."""
+    """Write a file beside its place, then rename it: a reader sees the old file or the new one, never half of it.
+
+    A link is followed, and what is no file (a device, a pipe) is written into.
+    """
     target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            file.writelines(parts)
-        beside.replace(target)
+        if _is_stream(target):
+            _write_parts(target, parts)
+        else:
+            _replace(Path(os.path.realpath(target)), parts)
     except OSError as error:
         raise RunFileError(f"{target}: cannot be written: {error.strerror or error}") from error
+
+
+def _is_stream(target: Path) -> bool:
+    """Whether something is there that is neither a file nor a folder."""
+    try:
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _replace(target: Path, parts: Iterable[str]) -> None:
+    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        _write_parts(beside, parts)
+        beside.replace(target)
     finally:
         with suppress(OSError):
             beside.unlink()
+
+
+def _write_parts(target: Path, parts: Iterable[str]) -> None:
+    with target.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+        file.writelines(parts)
 
 
 def write(path: PathLike, header: Header, outcomes: Iterable[Outcome]) -> None:
@@ -201,17 +227,26 @@ class _Content:
         self.end = 0
         header: Header | None = None
         for number, start, text in self._lines():
-            value = _parsed(path, number, text)
-            if header is None:
-                header = _header(path, number, value)
-            elif isinstance(value, dict) and value.keys() == {"adapter", "about"}:
-                self._describe(header, value["adapter"], value["about"])
-            else:
-                outcome = _made(Outcome, path, number, value)
-                self.outcomes.append(KeptOutcome(outcome, _Line(file, start, len(text))))
+            try:
+                header = self._take(header, number, start, text)
+            except RecursionError:
+                raise RunFileError(f"{path}:{number}: nested too deeply, expected at most {DEEPEST} levels") from None
         if header is None:
             raise RunFileError(f"{path}:1: the file is empty, expected the header of a run")
         self.header = header
+
+    def _take(self, header: Header | None, number: int, start: int, text: bytes) -> Header:
+        """Read a line; what is known of the run after it."""
+        if header is None:
+            _expect_json(self._path, number, text)
+            return _header(self._path, number, _parsed(self._path, number, text))
+        value = _parsed(self._path, number, text)
+        if isinstance(value, dict) and value.keys() == {"adapter", "about"}:
+            self._describe(header, *_described(self._path, number, value))
+        else:
+            outcome = _made(Outcome, self._path, number, value)
+            self.outcomes.append(KeptOutcome(outcome, _Line(self._file, start, len(text))))
+        return header
 
     def _describe(self, header: Header, adapter: str, about: dict[str, Any]) -> None:
         """What is known of an adapter from here on; its outcomes until here are another version's, if it differs."""
@@ -233,6 +268,24 @@ class _Content:
             self.end += len(text)
 
 
+def _expect_json(file: Path, number: int, line: bytes) -> None:
+    """Refuse what cannot be the header of a run: a page, a picture, a table."""
+    start = line.strip()[:60]
+    if start[:1] not in (b"{", b"["):
+        raise RunFileError(f"{file}:{number}: not a run file: expected JSON lines, found {_found(start)}")
+
+
+def _found(start: bytes) -> str:
+    """What a file is that begins so."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(start)  # its last letter may be cut in two
+    except UnicodeDecodeError:
+        return "binary data"
+    if any(letter < " " and letter != "\t" for letter in text):
+        return "binary data"
+    return "an HTML page" if text.lower().startswith(("<!doctype html", "<html")) else repr(text)
+
+
 def _parsed(file: Path, number: int, line: bytes) -> Any:
     try:
         return _DECODER.decode(line.decode("utf-8"))
@@ -250,8 +303,17 @@ def _refuse(constant: str) -> NoReturn:
 _DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
-_OF_ADAPTERS = {"versions": dict, "switches": dict, "spellings": dict, "precisions": list}
-_OF_CASES = {"references": list, "sees": list}
+_OF_ADAPTERS: Mapping[str, Any] = {
+    "versions": dict[str, Any],
+    "switches": dict[str, Any],
+    "spellings": dict[str, Any],
+    "precisions": tuple[Any, ...],
+}
+_OF_CASES: Mapping[str, Any] = {
+    **dict.fromkeys(("file", "operation", "family", "description", "yaml", "digest"), str),
+    "references": tuple[str, ...],
+    "sees": tuple[str, ...],
+}
 
 
 def _header(file: Path, number: int, value: Any) -> Header:
@@ -266,16 +328,30 @@ def _header(file: Path, number: int, value: Any) -> Header:
     header: Header = _made(Header, file, number, value)
     for where, about, fields in (("adapters", header.adapters, _OF_ADAPTERS), ("cases", header.cases, _OF_CASES)):
         for name, each in about.items():
-            for field, kind in fields.items():
-                if not isinstance(each.get(field), kind | None):
-                    shown = f"{json.dumps(each[field])[:60]}, expected {'an object' if kind is dict else 'a list'}"
-                    raise RunFileError(f"{file}:{number}: {where}: {name}: {field}: {shown}")
+            _check(fields, each, f"{file}:{number}: {where}: {name}")
     try:
         for shard in header.shards:
             Shard.of(shard)
     except UsageError as error:
         raise RunFileError(f"{file}:{number}: shards: {error}") from None
     return header
+
+
+def _described(file: Path, number: int, value: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A line of a journal that tells what is known of an adapter."""
+    _check({"adapter": str, "about": dict[str, Any]}, value, f"{file}:{number}")
+    _check(_OF_ADAPTERS, value["about"], f"{file}:{number}: about")
+    return value["adapter"], value["about"]
+
+
+def _check(kinds: Mapping[str, Any], entry: Mapping[str, Any], where: str) -> None:
+    """Hold what an entry has to the kinds of its fields."""
+    for name, kind in kinds.items():
+        if entry.get(name) is not None:
+            try:
+                reader_of(kind)(entry[name])
+            except ValueError as error:
+                raise RunFileError(f"{where}: {name}: {error}") from None
 
 
 def _made(kind: type, file: Path, number: int, value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -159,9 +160,18 @@ def refuse_overwriting(inputs: Iterable[str], outputs: Iterable[str | None]) -> 
     """Raise `UsageError` for a file that is to be written over another that is needed, or twice."""
     from conformance.runfile import located
 
-    taken = {located(each).resolve(): each for each in inputs}
+    taken = {_identity(located(each)): each for each in inputs}
     for output in filter(None, outputs):
-        place = Path(output).resolve()
+        place = _identity(output)
         if place in taken:
             raise UsageError(f"{output} would be written over {taken[place]}; name another file")
         taken[place] = output
+
+
+def _identity(path: str | Path) -> str | tuple[int, int]:
+    """What is the same for two names of one file: links lead to it, and a hard link is it."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return os.path.realpath(path)
+    return found.st_dev, found.st_ino

@@ -68,6 +68,7 @@ def report(
     named = _read(runs)
     earlier = _read(against)
     merged = history.merge([run for _, run in named], [name for name, _ in named])
+    history.hold_comparable([(runs[0], merged), *earlier])
     for warning in warnings(merged):
         click.secho(f"warning: {inline(warning)}", fg="yellow", err=True)
     if jsonl:
@@ -102,6 +103,7 @@ def compare(context: click.Context, olds: tuple[str, ...], new: str, style: str,
     paths = [*olds, new]
     shared.refuse_overwriting(paths, [output])
     runs = _read(paths)
+    history.hold_comparable(runs)
     changes = history.changes(runs[-2][1], runs[-1][1])
     if style == "json":
         print_json(_comparison(runs, changes))

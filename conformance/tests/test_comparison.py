@@ -229,6 +229,36 @@ def test_wrong_usage(arguments: list[str], said: str, tmp_path: Path, monkeypatc
     assert (tmp_path / "a" / "run.jsonl").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "arguments", [("compare", "old", "new"), ("report", "new", "--against", "old", "--markdown", "new.md")]
+)
+def test_runs_with_other_inputs_are_not_compared(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path / "old", outcome())
+    written(tmp_path / "new", outcome(), seed=3)
+    done = conformance(*arguments)
+    assert done.exit_code == 2
+    one, other = sorted(("0 in old", "3 in new"), key=lambda each: arguments.index(each[5:]))
+    assert f"the seed differs: {one}, {other}; other inputs were drawn: give one --seed to both" in done.stderr
+    assert not Path("new.md").exists()
+    assert conformance("compare", "new", "new").exit_code == 0
+
+
+def test_another_name_of_a_run_is_not_written_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = written(tmp_path / "a", outcome())
+    before = path.read_bytes()
+    Path("hard").hardlink_to(path)
+    Path("soft").symlink_to(path)
+    for name in ("hard", "soft"):
+        done = conformance("compare", "a", "a", "-o", name)
+        assert done.exit_code == 2
+        assert f"{name} would be written over a; name another file" in done.stderr
+    assert path.read_bytes() == before
+
+
 # --- in a job's summary ---------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -112,6 +113,7 @@ _tensors = st.builds(
     TensorResult,
     verdict=st.sampled_from(VERDICTS),
     dialect=st.none() | _mappings(st.integers() | st.text() | st.booleans()),
+    step=st.integers(0, 2**53),
     index=st.lists(st.integers(0, 99)).map(tuple),
     notes=st.lists(st.text()).map(tuple),
 )
@@ -121,7 +123,10 @@ _outcomes = st.builds(
     dialect=st.none() | _mappings(st.integers() | st.text() | st.booleans()),
     declared=st.lists(_mappings(st.text()), max_size=2).map(tuple),
     tensors=st.lists(_tensors, max_size=3).map(tuple),
-    rivals=st.lists(_mappings(_numbers), max_size=2).map(tuple),
+    rivals=st.lists(
+        st.fixed_dictionaries({"dialect": st.none() | _mappings(st.integers()), "error_ratio": st.none() | _numbers}),
+        max_size=2,
+    ).map(tuple),
     parameters=_mappings(_values),
     defaults=st.lists(st.text()).map(tuple),
     learned=_mappings(st.lists(_numbers)),
@@ -208,6 +213,41 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         Journal(tmp_path / "file" / "run.jsonl", run().header)
 
 
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "run.jsonl").symlink_to("real/there.jsonl")
+    for expected in ((outcome(),), (dialect(),)):
+        written(tmp_path, *expected)
+        assert (tmp_path / "run.jsonl").is_symlink()
+        assert runfile.read(tmp_path / "real" / "there.jsonl").outcomes == expected
+    assert [each.name for each in (tmp_path / "real").iterdir()] == ["there.jsonl"]
+
+
+def test_links_in_a_circle_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "run.jsonl").symlink_to("run.jsonl")
+    with pytest.raises(RunFileError, match=r"run\.jsonl: cannot be written"):
+        written(tmp_path)
+    assert (tmp_path / "run.jsonl").is_symlink()
+
+
+def test_a_pipe_and_a_device_are_written_into(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True) as reader:
+        runfile.write_whole(pipe, ["one\n", "two\n"])
+        assert reader.communicate(timeout=10)[0] == "one\ntwo\n"
+    assert pipe.is_fifo()
+    runfile.write_whole("/dev/null", ["nothing"])
+    assert Path("/dev/null").is_char_device()
+    with pytest.raises(RunFileError, match=r"/dev/full: cannot be written: No space left"):
+        runfile.write_whole("/dev/full", ["much"])
+
+
+def test_a_folder_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(RunFileError, match="cannot be written: Is a directory"):
+        runfile.write_whole(tmp_path, ["nothing"])
+
+
 def test_a_folder_stands_for_the_run_file_in_it(tmp_path: Path) -> None:
     written(tmp_path, outcome())
     assert runfile.read(tmp_path).outcomes == (outcome(),)
@@ -267,13 +307,37 @@ def _without(key: str) -> str:
     return json.dumps(document)
 
 
+def _in_the_tensor(**changed: Any) -> str:
+    return "\n".join(_lines(tensors=[{**to_json(tensor()), **changed}]))
+
+
+def _in_the_case(**changed: Any) -> str:
+    header, *rest = _lines()
+    value = json.loads(header)
+    value["cases"]["relu/zero"].update(changed)
+    return "\n".join([json.dumps(value), *rest])
+
+
+def _nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 _HEADER, _OUTCOME = _lines()
+_HUGE = "1" + "0" * 59 + "..."
+_ELEMENT = {"index": [1], "expected": 1, "actual": 1, "bound": 1}
+_CURVE = {"name": "w", "index": [0], "expected": [1], "actual": []}
 
 
 _UNREADABLE = [
     ("", "1: the file is empty"),
     ("\n\n", "1: the file is empty"),
-    ("not json\n", "1: not JSON"),
+    ("not json\n", "1: not a run file: expected JSON lines, found 'not json'"),
+    ("<!DOCTYPE html>\n<html>", "1: not a run file: expected JSON lines, found an HTML page"),
+    ("PK\x03\x04 and so on", "1: not a run file: expected JSON lines, found binary data"),
+    ("{ not json\n", "1: not JSON"),
     ("[1, 2]\n", "1: not a run file: expected a header with 'schema'"),
     (_OUTCOME + "\n", "1: not a run file"),
     ('{"schema": 2}\n', "1: the run file has the schema 2, newer than 1"),
@@ -292,6 +356,30 @@ _UNREADABLE = [
     ("\n".join(_lines(surplus=1)), "2: there is no field 'surplus'"),
     ("\n".join(_lines(as_declared=1)), "2: as_declared: 1, expected true or false"),
     ("\n".join(_lines(tensors={})), "2: tensors: {}, expected a list"),
+    (_in_the_tensor(error_ratio=10**400), f"2: tensors: error_ratio: {_HUGE}, expected a number that a float can hold"),
+    (_in_the_tensor(shape=[1], errors=[10**400]), f"2: tensors: errors: {_HUGE}, expected a number that a float"),
+    (_HEADER + "\n" + _OUTCOME.replace("0.5", "1e400"), "2: tensors: error_ratio: Infinity, expected a number that"),
+    (
+        "\n".join(_lines(parameters={"p": [10**400]})),
+        f"2: parameters: {_HUGE}, expected a number that a float can hold",
+    ),
+    (_in_the_tensor(step=2**53 + 1), "2: tensors: step: 9007199254740993, expected a whole number of at most 2**53"),
+    (_in_the_tensor(index=[2**60]), "2: tensors: index: 1152921504606846976, expected a whole number of at most"),
+    (_in_the_tensor(shape=[2, -1]), "2: tensors: shape: -1, expected a whole number from 0"),
+    (_in_the_tensor(shape=[True]), "2: tensors: shape: true, expected a whole number"),
+    (_in_the_tensor(shape=[2, 3], errors=[0.5]), "2: tensors: errors: 1 numbers, expected 6 for the shape [2, 3]"),
+    (_in_the_tensor(shape=[2, 3], elements=[_ELEMENT]), "2: tensors: elements: index: [1], expected 2 numbers"),
+    ("\n".join(_lines(curves=[_CURVE])), "2: curves: actual: 0 numbers, expected 1"),
+    ("\n".join(_lines(rivals=[1])), "2: rivals: 1, expected an object"),
+    ("\n".join(_lines(rivals=[{"dialect": "a"}])), '2: rivals: dialect: "a", expected an object'),
+    ("\n".join(_lines(rivals=[{"error_ratio": "much"}])), '2: rivals: error_ratio: "much", expected a number'),
+    ("\n".join(_lines(learned={"w": _nested(101)})), "2: learned: nested too deeply, expected at most 100 levels"),
+    ("\n".join(_lines(case=_nested(900))), "2: "),
+    (_in_the_case(sees=[1]), "1: cases: relu/zero: sees: 1, expected text"),
+    (_in_the_case(references="x"), '1: cases: relu/zero: references: "x", expected a list'),
+    (_in_the_case(operation=[]), "1: cases: relu/zero: operation: [], expected text"),
+    (_HEADER + '\n{"adapter": "torch", "about": []}\n', "2: about: [], expected an object"),
+    (_HEADER + '\n{"adapter": [], "about": {}}\n', "2: adapter: [], expected text"),
     ("\n".join(_lines(dialect=[])), "2: dialect: [], expected an object"),
     (_HEADER + "\n" + _OUTCOME.replace("0.5", '"much"'), '2: tensors: error_ratio: "much", expected a number'),
     (_HEADER + "\n" + _OUTCOME.replace("0.5", "true"), "2: tensors: error_ratio: true, expected a number"),
@@ -310,9 +398,22 @@ def test_what_is_no_run_file_is_refused_with_line_and_reason(tmp_path: Path, con
 def test_a_file_that_is_not_there_or_not_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunFileError, match=r"run\.jsonl: there is no such run file$"):
         runfile.read(tmp_path)
-    (tmp_path / "run.jsonl").write_bytes(b"\xff\xfe\x00\n")
-    with pytest.raises(RunFileError, match=r"run\.jsonl:1: not JSON"):
+    for content in (b"\xff\xfe\x00\n", b"\x89PNG\r\n\x1a\n" + bytes(range(256)), b"\x1f\x8b\x08" * 100):
+        (tmp_path / "run.jsonl").write_bytes(content)
+        with pytest.raises(RunFileError, match=r"run\.jsonl:1: not a run file: .*, found binary data"):
+            runfile.read(tmp_path)
+
+
+def test_a_text_that_is_cut_inside_a_letter_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "run.jsonl").write_text("a" + "é" * 60)
+    with pytest.raises(RunFileError, match=r"found 'aé+'$"):
         runfile.read(tmp_path)
+
+
+def test_the_largest_numbers_can_be_read(tmp_path: Path) -> None:
+    large = tensor(step=2**53, index=(2**53, 0), errors=(1.7976931348623157e308, -(10**308)), shape=(2,))
+    (back,) = runfile.read(written(tmp_path, outcome(tensors=(large,), parameters={"p": [10**308]}))).outcomes
+    assert back.tensors == (large,)
 
 
 @given(st.data())

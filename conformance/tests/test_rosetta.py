@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from conformance.messages import to_unsupported, to_written
 from conformance.operation import get_operation
 from conformance.reading import load
 from conformance.results import measured_with, to_json
-from conformance.rosetta import MOST_BASES, MOST_VALUES, GaveUp, Untold, conversion, equal, spellings
+from conformance.rosetta import MOST_BASES, MOST_OTHERS, MOST_VALUES, GaveUp, Untold, conversion, equal, spellings
 from conformance.spelling import Call, Function, Layout, Local, Name, Spelling, Spellings, Written
 from conformance.tests.test_results import outcome, run
 from conformance.writing import arguments_of, written
@@ -179,6 +180,39 @@ def test_an_operation_that_is_always_refused_costs_a_few_questions():
     assert 2 <= count <= MOST_BASES + 2
 
 
+def test_a_parameter_that_another_stands_in_the_way_of_is_seen_where_it_does_not():
+    pytest.importorskip("torch")
+    adapter, count = get_adapter("torch"), 0
+
+    def ask(task: Task) -> Written:
+        nonlocal count
+        count += 1
+        return adapter.written(task)
+
+    cases = [case for case in cases_of("conv2d") if re.match("trained|valid", case.name.rpartition("/")[2])]
+    cases.sort(key=lambda each: each.parameters["padding"])  # "same" before "valid"
+    found = spellings(ask, ["conv2d"], cases, "float32", "eager")["conv2d"]
+    assert "padding='same'" in found["call"]
+    assert found["parameters"]["strides"]["argument"] == "stride"
+    assert count <= (1 + MOST_OTHERS) * (1 + MOST_VALUES * len(cases[0].operation.parameters))
+
+
+def test_what_is_refused_everywhere_costs_a_few_tasks_more():
+    count = 0
+
+    def ask(task: Task) -> Written:
+        nonlocal count
+        count += 1
+        if task.parameters.get("statistics") == "frozen":
+            raise Unsupported("never")
+        return Written("normalize(x)", arguments={"task": count})
+
+    (found,) = spellings(ask, ["batch_normalization"], cases_of("batch_normalization"), "float32", "eager").values()
+    assert found["parameters"]["statistics"] == {"refused": "never"}
+    names = get_operation("batch_normalization").parameters
+    assert count <= MOST_BASES + MOST_VALUES * (len(names) + MOST_OTHERS)
+
+
 def test_what_was_told_before_it_ended_is_kept():
     def ask(task: Task) -> Written:
         if task.operation != "relu":
@@ -200,12 +234,20 @@ def test_what_was_told_before_it_ended_is_kept():
         ("keras", "batch_normalization", "momentum", "momentum", ""),
         ("keras", "huber", "reduction", "reduction", "mean → sum_over_batch_size, sum → sum, none → none"),
         ("onnxruntime", "sgd", "dampening", "beta", "1 − {}"),
-        ("onnxruntime", "conv2d", "use_bias", "bias", "true → B, false → null"),
+        ("onnxruntime", "conv2d", "use_bias", "B", "true → given, false → null"),
+        ("torch_functional", "batch_normalization", "scale", "weight", "true → given, false → null"),
+        ("torch_functional", "batch_normalization", "center", "bias", "true → given, false → null"),
+        ("torch", "batch_normalization", "axis", "layout of x", "-1 → axes (0, 2, 1) of ours, 1 → null"),
+        ("keras", "gelu", "approximate", "approximate", "none → false, tanh → true"),
         ("tensorflow", "adam", "learning_rate", "learning_rate", ""),
     ],
 )
 def test_adapters_tell_where_parameters_go(adapter, operation, parameter, argument, named):
-    pytest.importorskip({"onnxruntime": "onnx", "keras": "numpy", "tensorflow": "numpy"}.get(adapter, adapter))
+    pytest.importorskip(
+        {"onnxruntime": "onnx", "keras": "numpy", "tensorflow": "numpy", "torch_functional": "torch"}.get(
+            adapter, adapter
+        )
+    )
     effect = told(get_adapter(adapter), operation)[operation]["parameters"][parameter]
     assert effect["argument"] == argument
     assert conversion(effect["values"]) == named

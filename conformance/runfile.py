@@ -347,7 +347,7 @@ def _described(file: Path, number: int, value: Mapping[str, Any]) -> tuple[str, 
 def _check(kinds: Mapping[str, Any], entry: Mapping[str, Any], where: str) -> None:
     """Hold what an entry has to the kinds of its fields."""
     for name, kind in kinds.items():
-        if entry.get(name) is not None:
+        if name in entry:
             try:
                 reader_of(kind)(entry[name])
             except ValueError as error:

@@ -378,6 +378,10 @@ _UNREADABLE = [
     (_in_the_case(sees=[1]), "1: cases: relu/zero: sees: 1, expected text"),
     (_in_the_case(references="x"), '1: cases: relu/zero: references: "x", expected a list'),
     (_in_the_case(operation=[]), "1: cases: relu/zero: operation: [], expected text"),
+    (
+        _HEADER.replace('"versions": {', '"spellings": null, "versions": {'),
+        "1: adapters: torch: spellings: null, expected an",
+    ),
     (_HEADER + '\n{"adapter": "torch", "about": []}\n', "2: about: [], expected an object"),
     (_HEADER + '\n{"adapter": [], "about": {}}\n', "2: adapter: [], expected text"),
     ("\n".join(_lines(dialect=[])), "2: dialect: [], expected an object"),

@@ -90,8 +90,8 @@ class Outcome:
     ``parameters`` are the operation's as the framework holds them, ``defaults`` the names of those that the case
     left to the framework; ``learned`` are the weights and states that a predict phase started from, if small;
     ``mode`` is how the framework ran its calls.  ``curves`` are those of a training of two steps or more, in the finest
-    precision; ``script`` is the reproduction script, with the first phase of a case on an adapter that does not
-    conform.
+    precision; ``script`` is the reproduction script, with the first phase of a case on an adapter that is another
+    formula, gives no answer or is not as declared.
     """
 
     case: str

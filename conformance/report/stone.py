@@ -224,7 +224,7 @@ def _argument(said: Mapping[str, Any]) -> Argument:
         return Argument(refused=str(said["refused"]))
     values = said.get("values")
     pairs = [each for each in values if isinstance(each, list) and len(each) == 2] if isinstance(values, list) else []
-    passed = [pair for pair in pairs if pair[1] is not None]  # to leave an argument out is no conversion
+    passed = [pair for pair in pairs if pair[1] not in (None, "given")]  # to give it or leave it out is no conversion
     return Argument(str(said.get("argument") or ""), conversion(passed))
 
 

@@ -13,7 +13,7 @@ from conformance.adapter import Reply, Task
 from conformance.case import Case
 from conformance.connection import Connection, HarnessError, Hello
 from conformance.discovery import Reference, built_in, get_adapter
-from conformance.errors import WorkerError, WorkerMissing
+from conformance.errors import Unsupported, WorkerError, WorkerMissing
 from conformance.outcome import Trial, outcomes
 from conformance.results import Outcome
 from conformance.spelling import Written
@@ -98,12 +98,21 @@ class Asked:
 
     def _script(self, task: Task) -> str:
         """The reproduction script of a task, empty if there is none: it is an extra, and costs no run."""
-        connection = self.connections[0]
         try:
             if self.reference.name in built_in():
                 return get_adapter(self.reference.name).script(task)
-            return connection.script(task, PATIENCE) if connection.runs and self._writes else ""
-        except Exception:
+            return self._script_from_outside(task)
+        except Unsupported:
+            return ""
+
+    def _script_from_outside(self, task: Task) -> str:
+        """The script of somebody else's adapter, by the worker at hand, as long as that survives it."""
+        connection = self.connections[0]
+        if not (connection.runs and self._writes):
+            return ""
+        try:
+            return connection.script(task, PATIENCE)
+        except WorkerError:
             self._writes = connection.runs  # one that hangs or ends with its script is not asked for another
             return ""
 

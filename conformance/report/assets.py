@@ -30,16 +30,19 @@ def style() -> str:
 @cache
 def script() -> str:
     """The scripts as one, each module behind those that it imports."""
-    folder = files("conformance.report") / "scripts"
-    sources = {each.name.removesuffix(".js"): each.read_text("utf-8") for each in folder.iterdir()}
-    return "".join(_wrapped(name, sources[name]) for name in _ordered(sources))
+    return "".join(map(module, _ordered()))
 
 
-def _ordered(sources: dict[str, str]) -> list[str]:
+@cache
+def _source(name: str) -> str:
+    return (files("conformance.report") / "scripts" / f"{name}.js").read_text("utf-8")
+
+
+def _ordered() -> list[str]:
     found: list[str] = []
 
     def visit(name: str) -> None:
-        for _, needed in _IMPORT.findall(sources[name]):
+        for _, needed in _IMPORT.findall(_source(name)):
             if needed not in found:
                 visit(needed)
         found.append(name)
@@ -48,7 +51,9 @@ def _ordered(sources: dict[str, str]) -> list[str]:
     return found
 
 
-def _wrapped(name: str, source: str) -> str:
+def module(name: str) -> str:
+    """A module as a function that was called, ``$name``; the last one as it is."""
+    source = _source(name)
     exported = _EXPORT.findall(source)
     text = _INDENT.sub("", _EXPORT.sub("", _IMPORT.sub(r"const { \1 } = $\2;", source)))
     return text if name == MAIN else f"const ${name} = (() => {{\n{text}return {{ {', '.join(exported)} }};\n}})();\n"

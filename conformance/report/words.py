@@ -198,7 +198,7 @@ def listed(names: Sequence[str], most: int = 5) -> str:
 
 
 def warnings(run: Run) -> list[str]:
-    """What is not in this run."""
+    """What is not in this run, and what broke off."""
     header = run.header
     found = [f"The run {name} is partial: not every case was measured." for name in header.interrupted]
     if header.partial and not found:
@@ -210,7 +210,17 @@ def warnings(run: Run) -> list[str]:
     for name, adapter in sorted(header.adapters.items()):
         if "missing" in adapter:
             found.append(f"The adapter {name} is missing: {adapter['missing']}")
-    return found + _lacking(run)
+    return found + _lacking(run) + _broken_off(run)
+
+
+def _broken_off(run: Run) -> list[str]:
+    """Which processes ended, or did not answer, and in how many cases."""
+    told = {"crash": "The process of {} ended in {}.", "timeout": "The adapter {} did not answer in time in {}."}
+    cases: dict[tuple[str, str], set[str]] = {}
+    for outcome in run.outcomes:
+        if outcome.verdict in told:
+            cases.setdefault((outcome.verdict, outcome.adapter), set()).add(outcome.case)
+    return [told[verdict].format(name, plural(len(found), "case")) for (verdict, name), found in sorted(cases.items())]
 
 
 def _lacking(run: Run) -> list[str]:

@@ -14,7 +14,8 @@ from conformance.history import merge
 from conformance.report import html
 from conformance.results import to_json
 from conformance.sharding import Shard
-from conformance.tests.benchmark_report import where, write_many
+from conformance.tests.benchmark_report import where
+from conformance.tests.many import write_many
 from conformance.tests.stories import story
 from conformance.tests.test_results import outcome
 

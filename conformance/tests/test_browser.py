@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import pytest
 
-from conformance.report import html
+from conformance.report import assets, html, words
 from conformance.results import Element, Run
 from conformance.tests.stories import CUBE, CUBE_ERRORS, SCRIPT, history, story
 from conformance.tests.test_report import HOSTILE, hostile
@@ -40,6 +40,10 @@ VIEWS = {
     "trained": TRAINED,
     "compare": "#?compare=1",
 }
+
+
+LOOKED_AT = "Rendering was performed in a subtree hidden by content-visibility"
+"""What Chromium notes for developers when axe measures what a query has hidden: no fault of the page."""
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +87,9 @@ def visit(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
         contexts.append(context)
         context.set_default_timeout(15_000)
         page = context.new_page()
-        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+        page.on(
+            "console", lambda message: LOOKED_AT in message.text or complaints.append(f"{message.type}: {message.text}")
+        )
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: complaints.append(dialog.message))
         page.on("request", lambda request: request.url.split("#")[0] == page_address or _asked(request, complaints))
@@ -513,7 +519,7 @@ def test_the_runners_up_and_the_framework_s_own_defaults_are_told(visit: Callabl
     assert "epsilon=outside: 3e6" in said
     assert "Declared: moving_*: variance_correction=1. the unbiased variance pytorch/pytorch#19902" in said
     page.get_by_text("Parameters as the framework holds them").click()
-    assert "1e−5 the framework’s own default" in texts(page, ".outcome .values dd")
+    assert "1e-05 the framework’s own default" in texts(page, ".outcome .values dd")
 
 
 def test_copy_buttons(visit: Callable[..., Any]) -> None:
@@ -560,6 +566,28 @@ def test_porting_is_told_both_ways(visit: Callable[..., Any]) -> None:
     assert "running_var (moving_variance) is moving_variance." in said
     bessel = "variance_correction=1 (it is divided by n - 1 (unbiased, Bessel))"
     assert f"The numbers differ in running_var. torch: {bessel}; keras: the published formula." in said
+
+
+# --- what is written twice ------------------------------------------------------------------------------------------
+
+
+NUMBERS = [0.0, 1.0, -1.0, 0.1, 1 / 3, 12.0, 2000.0, 1e-5, 1e-4, 9.99e-5, 123456789.0, 1e9, 1e10, 1.5e-300, 1e300, 0.95]
+RATIOS = [None, 0.0, 1.0, 0.5, 0.0094, 12.0, 1e10, 8.9e9, 1e-12, 2e15, math.inf]
+
+
+def test_scripts_and_python_write_numbers_alike(visit: Callable[..., Any]) -> None:
+    page = visit()
+    load = assets.module("numbers")
+    written = page.evaluate(
+        f"([numbers, ratios]) => {{ {load} return [numbers.map($numbers.literal), ratios.map($numbers.power), "
+        "ratios.map($numbers.briefPower)]; }",
+        [NUMBERS, RATIOS],
+    )
+    assert written == [
+        [words.literal(each) for each in NUMBERS],
+        [words.power(each) for each in RATIOS],
+        [words.brief_power(each) for each in RATIOS],
+    ]
 
 
 # --- several runs ---------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conformance import outcome as outcome_module
+from conformance import evidence
 from conformance.adapter import Raised, Reply
 from conformance.adapters.numpy import NumPy
 from conformance.case import Printed
@@ -645,7 +645,7 @@ def test_there_is_no_curve_of_one_step_or_of_what_is_not_shown_in_each(tmp_path)
 
 
 def test_the_formulas_own_runs_do_not_pile_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(outcome_module, "LARGEST_OWN_RUNS", 1)
+    monkeypatch.setattr(evidence, "LARGEST_OWN_RUNS", 1)
     for steps in ("2", "3", "4"):
         answered(written_case(tmp_path, DESCENT.replace("STEPS", steps)), lambda reply: reply)
-    assert len(outcome_module._own_runs) == 1
+    assert len(evidence._own_runs) == 1

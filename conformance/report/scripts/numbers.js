@@ -59,5 +59,12 @@ export function literal(value) {
   if (value && typeof value === "object") {
     return `{${Object.entries(value).map(([key, each]) => `${key}: ${literal(each)}`).join(", ")}}`;
   }
-  return typeof value === "number" ? number(value, 9) : String(value);
+  return typeof value === "number" ? pasteable(value) : String(value);
+}
+
+/** A number as Python writes it to nine digits. */
+function pasteable(value) {
+  const size = Math.abs(value);
+  if (value && (size < 1e-4 || size >= 1e9)) return trimmed(value.toExponential(8)).replace(/e(-?)(\d)$/, "e$10$2").replace(/e(?=\d)/, "e+");
+  return trimmed(value.toPrecision(9));
 }

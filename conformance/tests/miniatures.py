@@ -271,7 +271,7 @@ class LeavesAChild(Echo):
 
 
 class Says(Echo):
-    """Writes to the private descriptor, what the parameters name, and then answers."""
+    """Writes to the private descriptor, what the parameters name; what is not whole by itself the answer follows."""
 
     def misbehave(self, task: Task) -> None:
         asked = number()
@@ -318,7 +318,10 @@ class Says(Echo):
             "deep objects": b'{"a":' * 100_000 + b"0" + b"}" * 100_000 + b"\n" + end,
             "long": b"x" * (4 << 20),
         }
-        say(lines[task.parameters["says"]])
+        says = task.parameters["says"]
+        say(lines[says])
+        if says not in ("no newline", "no end", "no array", "half an array more"):
+            time.sleep(1000)  # an answer after it would be nonsense of another kind, were it there in time
 
 
 class NeverEnds(Echo):

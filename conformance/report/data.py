@@ -1,61 +1,42 @@
 """What the scripts of the page are given: compressed JSON, in blocks that are decoded when they are asked for.
 
 One block, ``summary``, holds of every outcome what an overview and a query need, in columns.  A block per operation
-holds the rest: the numbers of each tensor, curves, scripts.  Numbers have the digits that a reader looks at, which is
-what most of the bytes go into.
+holds the numbers of its cases: of each tensor, and of curves.  What operations say in words, among them their cases and
+scripts, is in one block, ``texts``, as it is much alike.  Numbers have the digits that a reader looks at, which is what
+most of the bytes go into.
 """
 
 from __future__ import annotations
 
-import base64
-import json
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import ceil, log10, prod
 from typing import Any
 
 from conformance.report import words
 from conformance.report.overview import WEIGHT, family_of, operation_of
+from conformance.report.packing import Numbers, Shared
 from conformance.report.stone import Stone
 from conformance.report.words import printable
 from conformance.results import Run, Values, to_json
 
-LEVEL = 8
-"""Of compression: 9 takes a sixth longer for a thousandth less."""
-INFINITE = -1
-"""Stands for an error ratio that is infinite or NaN: JSON has no such number, and none is negative."""
-
 OUTCOME = ("tensors", "declared", "rivals", "parameters", "defaults", "learned", "curves", "script")
-TENSOR = (
-    "name", "step", "dtype", "verdict", "dialect", "held_to", "error_ratio", "max_abs", "max_rel", "max_ulp", "drift",
-    "place", "expected", "actual", "notes", "shape", "errors", "elements",
-)  # fmt: skip
+KIND = ("name", "step", "dtype", "shape")
+FINDING = ("verdict", "dialect", "held_to", "notes")
 MEASURES = ("error_ratio", "max_abs", "max_rel", "max_ulp", "drift")
+TENSOR = ("kind", "finding", *MEASURES, "place", "expected", "actual", "errors", "elements")
 ELEMENT = ("place", "expected", "difference", "actual", "bound")
-
-
-def packed(value: Any) -> str:
-    """JSON, compressed, as text that stands in a page: base 85, with a comma for the sign that would begin markup."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    compressed = zlib.compress(text.encode("utf-8", "backslashreplace"), LEVEL)
-    return base64.b85encode(compressed).decode("ascii").replace("<", ",")
+DIGITS = {**dict.fromkeys(MEASURES, 2), "ratio": 3, "difference": 3, "bound": 2}
+"""Of the columns of numbers, how many significant digits are kept: those that a reader is shown."""
 
 
 # --- the summary ----------------------------------------------------------------------------------------------------
-
-
-class _Shared(dict[Any, int]):
-    """Values, each kept once: where it is used, its place stands."""
-
-    def place(self, value: Any) -> int:
-        return self.setdefault(value, len(self))
 
 
 class _Column:
     """A column of shared values."""
 
     def __init__(self, *known: Any) -> None:
-        self.values = _Shared()
+        self.values = Shared()
         for each in known:
             self.values.place(each)
         self.places: list[int] = []
@@ -106,7 +87,7 @@ def summary(run: Run, limits: Mapping[str, float]) -> dict[str, Any]:
         "messages": list(columns["message"].values),
         "outcomes": {
             **{name: column.places for name, column in columns.items()},
-            "ratio": [_ratio(outcome.error_ratio) for outcome in run.outcomes],
+            "ratio": Numbers(DIGITS["ratio"], (outcome.error_ratio for outcome in run.outcomes)),
             "declared": [int(outcome.as_declared) for outcome in run.outcomes],
         },
     }
@@ -122,17 +103,11 @@ def _verdict(name: str) -> dict[str, Any]:
     return {"name": name, "glyph": words.GLYPHS[name], "weight": WEIGHT[name], "quiet": quiet}
 
 
-def _ratio(value: float | None) -> float | None:
-    if value is None:
-        return None
-    return _short(value, 3) if value - value == 0 else INFINITE
-
-
 # --- the details ----------------------------------------------------------------------------------------------------
 
 
 class _Table:
-    """Rows of values, kept in columns, which compress better: each column is of one kind."""
+    """Rows of values, kept in columns."""
 
     def __init__(self, *fields: str) -> None:
         self._fields, self._rows = fields, list[tuple[Any, ...]]()
@@ -141,25 +116,32 @@ class _Table:
         self._rows.append(tuple(map(row.get, self._fields)))
 
     @property
-    def columns(self) -> dict[str, list[Any]]:
+    def columns(self) -> dict[str, Any]:
         columns = map(list, zip(*self._rows, strict=True)) if self._rows else ([] for _ in self._fields)
-        return dict(zip(self._fields, columns, strict=True))
+        return {
+            name: Numbers(DIGITS[name], column) if name in DIGITS else column
+            for name, column in zip(self._fields, columns, strict=True)
+        }
 
 
 class Details:
-    """The details of all operations, one after another; what they have in common is in a block of its own."""
+    """The details of all operations, one after another; their texts are in a block of their own."""
 
     def __init__(self) -> None:
-        self._paragraphs, self._declarations = _Shared(), _Shared()
+        self._paragraphs, self._declarations = Shared(), Shared()
+        self._texts: dict[str, Any] = {}
 
-    def common(self) -> dict[str, Any]:
-        """The paragraphs of all scripts and functions, and all that is declared: to be written at the end."""
-        return {"paragraphs": list(self._paragraphs), "declarations": list(self._declarations)}
+    def texts(self) -> dict[str, Any]:
+        """All that is said of operations and cases, in scripts and in declarations: to be written at the end."""
+        paragraphs, declarations = list(self._paragraphs), list(self._declarations)
+        return {"paragraphs": paragraphs, "declarations": declarations, "operations": self._texts}
 
-    def of(self, about: Mapping[str, Any], outcomes: Mapping[str, Sequence[Values]], **others: Any) -> dict[str, Any]:
-        """All there is to tell of the cases of an operation, from what is known ``about`` each and from its outcomes.
+    def of(
+        self, operation: str, about: Mapping[str, Any], outcomes: Mapping[str, Sequence[Values]], **texts: Any
+    ) -> dict[str, Any]:
+        """The numbers of all cases of an operation, from what is known ``about`` each case and from its outcomes.
 
-        The outcomes stand in the order of the run, case by case.  ``others`` is what else belongs to the operation.
+        The outcomes stand in the order of the run, case by case.  ``texts`` is what else there is to tell.
         """
         tables = _Tables()
         cases = []
@@ -169,14 +151,15 @@ class Details:
             cases.append([printable(name), {**told, "outcomes": len(found)}])
             for each in found:
                 self._add_outcome(each, tables)
-        return {"cases": cases, **others, **tables.columns()}
+        self._texts[printable(operation)] = {"cases": cases, **texts}
+        return tables.columns()
 
     def ports(self, stone: Stone) -> dict[str, Any]:
         """How to get from each framework to each other: of ``pairs[from][to]``, the places of the sentences.
 
         They stand in the order of the table of spellings, as do the ``functions`` that the adapters' calls need.
         """
-        sentences = _Shared()
+        sentences = Shared()
         pairs = [
             [
                 [sentences.place(hint) for hint in stone.hints(one, other)] if one is not other else []
@@ -212,45 +195,54 @@ class Details:
 
 
 class _Tables:
-    """The tensors of an operation's outcomes, their worst elements, and the errors of all their elements."""
+    """The tensors of an operation's outcomes, their worst elements, and the errors of all their elements.
+
+    What a tensor is and what was found of it are kept once, and the errors of what conforms in halves.
+    """
 
     def __init__(self) -> None:
         self.outcomes, self._tensors, self._elements = _Table(*OUTCOME), _Table(*TENSOR), _Table(*ELEMENT)
-        self._errors: list[Any] = []
+        self._kinds, self._findings = Shared(), Shared()
+        self._errors, self._halves = Numbers(2), Numbers(0)
 
     def columns(self) -> dict[str, Any]:
         return {
             "outcomes": self.outcomes.columns,
             "tensors": self._tensors.columns,
             "elements": self._elements.columns,
+            "kinds": _columns(KIND, self._kinds),
+            "findings": _columns(FINDING, self._findings),
             "errors": self._errors,
+            "halves": self._halves,
         }
 
     def add_tensor(self, tensor: Values) -> None:
         """A tensor: of one that conforms, no more than tells how well."""
         errors, elements, shape = (tensor.get(name, ()) for name in ("errors", "elements", "shape"))
-        errors = errors if len(errors) == prod(shape) else ()
-        common = {
-            **{name: tensor[name] for name in ("name", "step", "dtype", "verdict")},
-            "notes": tensor.get("notes", ()),
-            "shape": shape,
-            "place": _place(tensor["index"], shape) if len(tensor["index"]) == len(shape) and prod(shape) else None,
-            "held_to": words.dialect_name(tensor["held_to"]) if tensor.get("held_to") else "",
-            "errors": len(errors),
-            "elements": len(elements),
-        }
-        if tensor["verdict"] == "conforms":
-            self._errors += [each if isinstance(each, str) else round(2 * each) for each in errors]  # in halves
-            numbers = {"error_ratio": _short(tensor["error_ratio"], 2), "expected": _short(tensor["expected"], 5)}
-        else:
-            self._errors += [_short(each, 2) for each in errors]
-            exact = 9 if tensor["dtype"] == "float32" else 17
-            numbers = {name: _short(tensor.get(name), 2) for name in MEASURES}
-            numbers |= {name: _short(tensor[name], exact) for name in ("expected", "actual")}
-            numbers["dialect"] = words.computed(tensor["verdict"], tensor["dialect"])
+        verdict, dtype = tensor["verdict"], tensor["dtype"]
+        conforms = verdict == "conforms"
+        dialect = "" if conforms else words.computed(verdict, tensor["dialect"])
+        held_to = words.dialect_name(tensor["held_to"]) if tensor.get("held_to") else ""
+        mapped = len(errors) == prod(shape)
+        if mapped:
+            (self._halves if conforms else self._errors).values.extend(errors)
         for each in elements:
             self._add_element(each, shape)
-        self._tensors.add({**common, **numbers})
+        row = {
+            "kind": self._kinds.place((tensor["name"], tensor["step"], dtype, tuple(shape))),
+            "finding": self._findings.place((verdict, dialect, held_to, tuple(tensor.get("notes", ())))),
+            "error_ratio": tensor["error_ratio"],
+            "place": _place(tensor["index"], shape) if len(tensor["index"]) == len(shape) and prod(shape) else None,
+            "errors": int(mapped),
+            "elements": len(elements),
+        }
+        if conforms:
+            row["expected"] = _short(tensor["expected"], 5)
+        else:
+            exact = 9 if dtype == "float32" else 17
+            row |= {name: tensor.get(name) for name in MEASURES}
+            row |= {name: _short(tensor[name], exact) for name in ("expected", "actual")}
+        self._tensors.add(row)
 
     def _add_element(self, element: Values, shape: Sequence[int]) -> None:
         """An element: its expected value with as many digits as the difference takes to show."""
@@ -262,11 +254,15 @@ class _Tables:
             {
                 "place": _place(element["index"], shape),
                 "expected": to_json(_short(expected, digits)),
-                "difference": to_json(_short(difference, 3)),
+                "difference": difference,
                 "actual": None if plain else to_json(actual),
-                "bound": _short(element["bound"], 2),
+                "bound": element["bound"],
             }
         )
+
+
+def _columns(fields: Sequence[str], rows: Iterable[Sequence[Any]]) -> dict[str, list[Any]]:
+    return {name: [row[place] for row in rows] for place, name in enumerate(fields)}
 
 
 def _digits(expected: float, difference: float) -> int:

@@ -74,7 +74,7 @@ def parts(run: Run, earlier: Sequence[tuple[str, Run]] = ()) -> Iterator[str]:
             lacking=seen.get("unsupported", 0),
             past=Past.of([*earlier, ("this run", run)]) if earlier else None,
             sections=_sections(run, details),
-            common=lambda: pieces.block("page-common", details.common()),
+            texts=lambda: pieces.block("page-texts", details.texts()),
             summary=pieces.block("page-summary", data.summary(run, LIMITS)),
             verdicts=[verdict for verdict in words.GLYPHS if verdict in seen],
             limits={name: words.power(limit) for name, limit in LIMITS.items()},
@@ -144,7 +144,7 @@ def _section(
     listed = [Case(case, Cell(tuple(found))) for case, found in cases.items()]
     listed.sort(key=lambda case: (not case.cell.undeclared, -disagreement(case.cell.outcomes), case.name))
     others = {"ports": details.ports(told), "knobs": _knobs(run, operation, cases) if operation else []}
-    block = pieces.block(words.anchor(name, "data"), details.of(run.header.cases, values, latex=latex, **others))
+    block = pieces.block(words.anchor(name, "data"), details.of(name, run.header.cases, values, latex=latex, **others))
     return Section(name, family, operation, told, listed, block)
 
 

@@ -17,8 +17,9 @@ from markupsafe import Markup, escape
 
 from conformance.history import Finding
 from conformance.operation import operations
-from conformance.report import data, words
+from conformance.report import words
 from conformance.report.overview import Cause, Cell
+from conformance.report.packing import packed
 from conformance.results import Outcome
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def trusted(text: str) -> Markup:
 def block(place: str, value: Any) -> Markup:
     """Data for the scripts of the page, under an id."""
     text = Markup('<script type="application/octet-stream" id="{}">{}</script>')
-    return text.format(place, Markup(data.packed(value)))  # in which no markup can begin
+    return text.format(place, Markup(packed(value)))  # in which no markup can begin
 
 
 _ENTITY = re.compile(r"&#x0*((?!26;|3C;|3E;)[0-9A-F]+);")

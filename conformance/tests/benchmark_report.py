@@ -109,7 +109,7 @@ def where(page: str) -> dict[str, int]:
                 blocks[each[1]] = size
             else:
                 found[name] = found.get(name, 0) + size
-    for name in ("page-summary", "page-common"):
+    for name in ("page-summary", "page-texts"):
         found[name] = blocks.pop(name, 0)
     found["blocks of operations"] = sum(blocks.values())
     rest = len(page.encode("utf-8", "surrogatepass")) - sum(found.values())

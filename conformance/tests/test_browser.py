@@ -19,7 +19,8 @@ from urllib.parse import quote
 
 import pytest
 
-from conformance.report import assets, html, words
+from conformance.report import assets, html, packing, words
+from conformance.report.packing import Numbers
 from conformance.results import Element, Run
 from conformance.tests.stories import CUBE, CUBE_ERRORS, SCRIPT, history, story
 from conformance.tests.test_report import HOSTILE, hostile
@@ -588,6 +589,22 @@ def test_scripts_and_python_write_numbers_alike(visit: Callable[..., Any]) -> No
         [words.power(each) for each in RATIOS],
         [words.brief_power(each) for each in RATIOS],
     ]
+
+
+def test_scripts_read_the_numbers_that_python_has_packed(visit: Callable[..., Any]) -> None:
+    values = [None, math.nan, math.inf, -math.inf, 0.0, 5e-324, -1.5e308, 0.3, 123.0, -99.0]
+    inside = {"column": Numbers(3, values)}
+    packed = packing.packed({"before": [1], "inside": inside, "halves": Numbers(0, [1.5, -2.0])})
+    kept = visit().evaluate(
+        f"""async (text) => {{ {assets.module("blocks")}
+          const element = document.createElement("script");
+          [element.type, element.id, element.textContent] = ["application/octet-stream", "some", text];
+          document.body.append(element);
+          return await $blocks.block("some"); }}""",
+        packed,
+    )
+    assert kept["inside"]["column"] == pytest.approx(values, nan_ok=True, rel=0)
+    assert (kept["before"], kept["halves"]) == ([1], [1.5, -2.0])
 
 
 # --- several runs ---------------------------------------------------------------------------------------------------

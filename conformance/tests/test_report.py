@@ -24,7 +24,7 @@ from conformance import report, runfile
 from conformance.errors import RunFileError
 from conformance.history import changes
 from conformance.operation import operations
-from conformance.report import badge, data, html, junit, markdown, overview, pieces, text, words
+from conformance.report import badge, html, junit, markdown, overview, packing, pieces, text, words
 from conformance.report.markup import source_address
 from conformance.report.stone import stone
 from conformance.results import VERDICTS, Element, Run, values_of
@@ -78,6 +78,27 @@ def mixed() -> Run:
 # --- the page -------------------------------------------------------------------------------------------------------
 
 
+def unpacked(text: str) -> Any:
+    """What a block holds, with a list for each column of numbers."""
+    line, _, planes = zlib.decompress(base64.b85decode(text.replace(",", "<"))).partition(b"\n")
+
+    def column(value: Any) -> Any:
+        return numbers(planes, **value) if value.keys() == {"at", "count"} else value
+
+    return json.loads(line, object_hook=column)
+
+
+def numbers(planes: bytes, at: int, count: int) -> list[float | None]:
+    def signed(low: int, high: int) -> int:
+        unsigned = low + 256 * high
+        return -(unsigned + 1) // 2 if unsigned % 2 else unsigned // 2
+
+    ranks = [planes[at + rank * count : at + (rank + 1) * count] for rank in range(4)]
+    pairs = [(signed(low, high), signed(*power)) for low, high, *power in zip(*ranks, strict=True)]
+    instead = {0: None, 1: math.nan, 2: math.inf, -2: -math.inf}
+    return [instead[integer] if power == -32768 else float(f"{integer}e{power}") for integer, power in pairs]
+
+
 class Page(HTMLParser):
     """What a browser would make of a page: elements with their attributes, and their text."""
 
@@ -112,7 +133,7 @@ class Page(HTMLParser):
             return
         name = self.elements[-1][1].get("id")
         if name:
-            self.blocks[name] = json.loads(zlib.decompress(base64.b85decode(data.replace(",", "<"))))
+            self.blocks[name] = unpacked(data)
         else:
             self.contents.setdefault(self.open[-1], []).append(data)
 
@@ -218,7 +239,8 @@ def test_the_data_hold_everything_that_is_known_of_a_case() -> None:
     made = dialect(learned={"gamma": [0.80644524]}, parameters={"axis": -1, "epsilon": 0.001}, defaults=("epsilon",))
     blocks = page(run(made)).blocks
     kept = blocks["data-batch_normalization"]
-    ((name, about),) = kept["cases"]
+    said = blocks["page-texts"]["operations"]["batch_normalization"]
+    ((name, about),) = said["cases"]
     assert name == "batch_normalization/trained"
     assert about == {
         "description": "What is batch_normalization/trained?",
@@ -229,16 +251,12 @@ def test_the_data_hold_everything_that_is_known_of_a_case() -> None:
     held = {name: column[0] for name, column in kept["outcomes"].items()}
     assert held["learned"] == {"gamma": [0.80644524]}
     assert (held["parameters"], held["defaults"]) == ({"axis": -1, "epsilon": 0.001}, ["epsilon"])
-    what, reason, reference = blocks["page-common"]["declarations"][held["declared"][0]]
+    what, reason, reference = blocks["page-texts"]["declarations"][held["declared"][0]]
     assert (what, reason) == ("moving_*: variance_correction=1", "the unbiased variance")
     assert reference == "https://github.com/pytorch/pytorch/issues/19902"
-    tensor_row = {name: column[0] for name, column in kept["tensors"].items()}
-    assert (tensor_row["name"], tensor_row["step"], tensor_row["held_to"]) == (
-        "moving_variance",
-        3,
-        "variance_correction=1",
-    )
-    assert kept["latex"] == operations()["batch_normalization"].formula
+    assert (kept["kinds"]["name"], kept["kinds"]["step"]) == (["moving_variance"], [3])
+    assert kept["findings"]["held_to"] == ["variance_correction=1"]
+    assert said["latex"] == operations()["batch_normalization"].formula
 
 
 def test_the_data_hold_the_worst_element_in_all_digits_and_the_others_by_their_difference() -> None:
@@ -251,7 +269,7 @@ def test_the_data_hold_the_worst_element_in_all_digits_and_the_others_by_their_d
     kept = page(run(failing(tensors=(wide,)))).blocks["data-softmax"]
     row = {name: column[0] for name, column in kept["tensors"].items()}
     assert (row["expected"], row["actual"], row["place"]) == (0.1, 0.1 + 2**-50, 2)
-    assert kept["errors"] == [0.0, 120.0, -4600.0, "Infinity"]
+    assert kept["errors"] == [0.0, 120.0, -4600.0, math.inf]
     assert kept["elements"]["place"] == [2, 1]
     assert kept["elements"]["expected"] == [0.1, 1234.568]  # as many digits as it takes to show the difference
     assert kept["elements"]["difference"] == [8.88e-16, -0.0679]
@@ -268,8 +286,8 @@ def test_scripts_and_declarations_are_kept_once() -> None:
         )
     )
     blocks = page(made).blocks
-    assert len(blocks["page-common"]["declarations"]) == 1
-    paragraphs = blocks["page-common"]["paragraphs"]
+    assert len(blocks["page-texts"]["declarations"]) == 1
+    paragraphs = blocks["page-texts"]["paragraphs"]
     for places in blocks["data-batch_normalization"]["outcomes"]["script"]:
         assert "\n\n".join(paragraphs[place] for place in places) == script
 
@@ -315,9 +333,37 @@ def test_defaults_that_are_held_in_float32_are_told_as_they_are_written() -> Non
 
 @given(st.recursive(st.none() | st.text() | st.integers(), st.lists))
 def test_data_can_stand_in_a_page(value: Any) -> None:
-    text = data.packed(value)
+    text = packing.packed(value)
     assert "<" not in text
-    assert json.loads(zlib.decompress(base64.b85decode(text.replace(",", "<")))) == value
+    assert unpacked(text) == value
+
+
+NUMBERS = st.none() | st.floats() | st.sampled_from([99.95, 9.995, 1000.0, 5e-324, 1.7976931348623157e308, -0.0])
+
+
+@given(st.lists(NUMBERS), st.integers(1, 4))
+def test_a_column_of_numbers_keeps_the_digits_that_are_meant(values: list[float | None], digits: int) -> None:
+    kept = unpacked(packing.packed({"before": [1], "column": packing.Numbers(digits, values)}))["column"]
+    assert len(kept) == len(values)
+    for value, found in zip(values, kept, strict=True):
+        if value is None or not math.isfinite(value):
+            assert found == pytest.approx(value, nan_ok=True)
+        else:  # the nearest with so many digits, or its neighbour if the value lies halfway
+            size = 10.0 ** (math.floor(math.log10(abs(value))) + 1 - digits) if value else 0.0
+            assert abs(found - value) <= (0.5001 if abs(value) < 1e308 else 1.0) * size  # none is rounded to infinity
+            assert float(f"{found:.{digits - 1}e}") == found
+
+
+@given(st.lists(st.floats(-64, 64)))
+def test_what_conforms_is_kept_in_halves(values: list[float]) -> None:
+    kept = unpacked(packing.packed(packing.Numbers(0, values)))
+    assert kept == [round(2 * value) / 2 for value in values]
+
+
+def test_columns_stand_one_after_another() -> None:
+    columns = {"one": packing.Numbers(2, [1.0, 2.5]), "other": packing.Numbers(3, ["Infinity", -123.0, None])}
+    assert unpacked(packing.packed(columns)) == {"one": [1.0, 2.5], "other": [math.inf, -123.0, None]}
+    assert unpacked(packing.packed(packing.Numbers(0, [1e6, -1234567.0]))) == [1e6, -1.23e6]
 
 
 def test_the_summary_holds_every_outcome() -> None:

@@ -1,32 +1,4 @@
-// The data of the page: blocks of compressed JSON, each decoded when it is first asked for.
-
-const decoded = new Map();
-
-/** What the block of that id holds. */
-export function block(id) {
-  if (!decoded.has(id)) decoded.set(id, decode(document.getElementById(id)));
-  return decoded.get(id);
-}
-
-async function decode(element) {
-  const stream = new Blob([bytesOf(element.textContent)]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return JSON.parse(await new Response(stream).text());
-}
-
-const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;,=>?@^_`{|}~";
-const VALUES = new Uint8Array(128);
-[...DIGITS].forEach((digit, value) => (VALUES[digit.charCodeAt(0)] = value));
-
-/** What stands in base 85, five digits for four bytes; the last ones may be fewer. */
-function bytesOf(text) {
-  const bytes = new DataView(new ArrayBuffer(Math.ceil(text.length / 5) * 4));
-  for (let place = 0; place < text.length; place += 5) {
-    let number = 0;
-    for (let digit = place; digit < place + 5; digit++) number = number * 85 + (digit < text.length ? VALUES[text.charCodeAt(digit)] : 84);
-    bytes.setUint32((place / 5) * 4, number);
-  }
-  return bytes.buffer.slice(0, Math.floor((text.length * 4) / 5));
-}
+// What is known of a run: its outcomes in columns, and of each operation the details.
 
 /** The outcomes of the run in columns, and what is asked of them again and again. */
 export class Run {
@@ -62,7 +34,7 @@ export class Run {
   /** The error ratio; null if nothing was measured. */
   ratio(index) {
     const value = this.outcomes.ratio[index];
-    return value === -1 ? Infinity : value;
+    return Number.isNaN(value) ? Infinity : value;
   }
 
   /** Whether one outcome is to be looked at before another. */
@@ -110,22 +82,23 @@ export class Run {
 
 /** The details of an operation, from the tables in which they are kept: outcomes in the run's order, case by case. */
 export class Details {
-  constructor(kept, common) {
-    Object.assign(this, kept, common, { cases: new Map(kept.cases) });
-    const [outcomes, tensors, elements] = [kept.outcomes, kept.tensors, kept.elements].map(rowsOf);
-    const errors = kept.errors.map(Number);
-    let [element, error] = [0, 0];
+  constructor(kept, { operations, ...texts }, operation) {
+    Object.assign(this, texts, operations[operation]);
+    const [kinds, findings, outcomes, tensors, elements] = [kept.kinds, kept.findings, kept.outcomes, kept.tensors, kept.elements].map(rowsOf);
+    const place = { error: 0, half: 0, element: 0, tensor: 0, outcome: 0 };
+    const next = (rows, which, count) => rows.slice(place[which], (place[which] += count ?? 0));
     for (const tensor of tensors) {
+      Object.assign(tensor, kinds[tensor.kind], findings[tensor.finding]);
+      const size = tensor.errors && tensor.shape.reduce((product, each) => product * each, 1);
+      tensor.errors = tensor.verdict === "conforms" ? next(kept.halves, "half", size) : next(kept.errors, "error", size);
       tensor.index = tensor.place === null ? null : unravelled(tensor.place, tensor.shape);
-      tensor.errors = errors.slice(error, (error += tensor.errors));
-      if (tensor.verdict === "conforms") tensor.errors = tensor.errors.map((each) => each / 2); // kept in halves
-      tensor.elements = elements.slice(element, (element += tensor.elements));
-      tensor.elements.forEach((each, place) => complete(each, tensor, place));
+      tensor.elements = next(elements, "element", tensor.elements);
+      tensor.elements.forEach((each, rank) => complete(each, tensor, rank));
     }
-    let [outcome, row] = [0, 0];
+    this.cases = new Map(this.cases);
     for (const about of this.cases.values()) {
-      about.outcomes = outcomes.slice(outcome, (outcome += about.outcomes));
-      for (const each of about.outcomes) each.tensors = tensors.slice(row, (row += each.tensors ?? 0));
+      about.outcomes = next(outcomes, "outcome", about.outcomes);
+      for (const each of about.outcomes) each.tensors = next(tensors, "tensor", each.tensors);
     }
   }
 }
@@ -136,12 +109,11 @@ export function textOf({ paragraphs }, places) {
 }
 
 /** What an element is, from what is kept of it; of the worst, the tensor keeps all digits. */
-function complete(element, tensor, place) {
+function complete(element, tensor, rank) {
   element.index = unravelled(element.place, tensor.shape);
-  element.expected = Number(place ? element.expected : tensor.expected);
-  element.difference = Number(element.difference);
+  element.expected = Number(rank ? element.expected : tensor.expected);
   element.digits = digitsOf(element);
-  element.actual = place ? Number(element.actual ?? sum(element)) : Number(tensor.actual);
+  element.actual = rank ? Number(element.actual ?? sum(element)) : Number(tensor.actual);
   element.ratio = tensor.errors.length ? tensor.errors[element.place] : element.difference / element.bound;
 }
 

@@ -1,9 +1,10 @@
 // The page comes to life: what the address asks for is shown, and what the user does changes the address.
 
 import { go, read, write } from "./address.js";
+import { block } from "./blocks.js";
 import { caseView } from "./case.js";
 import { columnsView } from "./columns.js";
-import { Details, Run, block } from "./data.js";
+import { Details, Run } from "./data.js";
 import { announce, h } from "./elements.js";
 import { plural } from "./numbers.js";
 import { completeOperation } from "./operation.js";
@@ -102,7 +103,7 @@ const VIEWS = {
 const known = new Map();
 
 async function detailsOf({ name, block: id }) {
-  if (!known.has(name)) known.set(name, new Details(await block(id), await block("page-common")));
+  if (!known.has(name)) known.set(name, new Details(await block(id), await block("page-texts"), name));
   return known.get(name);
 }
 

@@ -20,6 +20,8 @@ Reader: TypeAlias = Callable[[Any], Any]
 LARGEST = sys.float_info.max
 MOST = 2**53
 """Up to this every whole number is a number in JavaScript too."""
+MOST_ELEMENTS = 2**30
+"""So many a tensor may have, a thousand times as many as a case file may give."""
 DEEPEST = 100
 """So many lists and objects may stand in one another."""
 _REAL, _WHOLE = {float, int}, {int}
@@ -207,13 +209,23 @@ _OF_RIVALS: dict[str, Reader] = {"dialect": _optional(_mapping(_anything)), "err
 
 def _fits_its_shape(made: TensorResult) -> None:
     count = math.prod(made.shape)
+    if count > MOST_ELEMENTS:
+        raise ValueError(f"shape: {list(made.shape)}, expected at most 2**30 elements")
     if made.errors and len(made.errors) != count:
         raise ValueError(f"errors: {len(made.errors)} numbers, expected {count} for the shape {list(made.shape)}")
-    for each in made.elements if made.shape else ():
+    if len(made.index) == len(made.shape) and not _lies_in(made.index, made.shape):
+        raise ValueError(f"index: {list(made.index)}, expected one in the shape {list(made.shape)}")
+    for each in made.elements:
         if len(each.index) != len(made.shape):
             raise ValueError(
                 f"elements: index: {list(each.index)}, expected {len(made.shape)} numbers, as in the shape"
             )
+        if not _lies_in(each.index, made.shape):
+            raise ValueError(f"elements: index: {list(each.index)}, expected one in the shape {list(made.shape)}")
+
+
+def _lies_in(index: Sequence[int], shape: Sequence[int]) -> bool:
+    return all(place < size for place, size in zip(index, shape, strict=True))
 
 
 def _runs_side_by_side(made: Curve) -> None:

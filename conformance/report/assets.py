@@ -14,7 +14,8 @@ from importlib.resources import files
 
 _IMPORT = re.compile(r'^import \{ ([^}]*) \} from "\./(\w+)\.js";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
-_INDENT = re.compile(r"^ +", re.MULTILINE)
+_LEFT_OUT = re.compile(r"^ +|^ *//.*\n|^ */\*\*(?:.|\n)*?\*/\n", re.MULTILINE)
+"""Indentation, and the comments that have lines of their own."""
 MAIN = "main"
 EARLY = 'document.documentElement.classList.add("live")'
 """Runs before anything is laid out: what the scripts are going to hide need not be."""
@@ -55,7 +56,7 @@ def module(name: str) -> str:
     """A module as a function that was called, ``$name``; the last one as it is."""
     source = _source(name)
     exported = _EXPORT.findall(source)
-    text = _INDENT.sub("", _EXPORT.sub("", _IMPORT.sub(r"const { \1 } = $\2;", source)))
+    text = _LEFT_OUT.sub("", _EXPORT.sub("", _IMPORT.sub(r"const { \1 } = $\2;", source)))
     return text if name == MAIN else f"const ${name} = (() => {{\n{text}return {{ {', '.join(exported)} }};\n}})();\n"
 
 

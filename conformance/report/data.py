@@ -12,9 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import ceil, log10, prod
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from conformance.report import words
 from conformance.report.overview import WEIGHT, family_of, operation_of
-from conformance.report.packing import Numbers, Shared
+from conformance.report.packing import Integers, Numbers, Shared
 from conformance.report.stone import Stone
 from conformance.report.words import printable
 from conformance.results import Run, Values, to_json
@@ -23,10 +26,13 @@ OUTCOME = ("tensors", "declared", "rivals", "parameters", "defaults", "learned",
 KIND = ("name", "step", "dtype", "shape")
 FINDING = ("verdict", "dialect", "held_to", "notes")
 MEASURES = ("error_ratio", "max_abs", "max_rel", "max_ulp", "drift")
-TENSOR = ("kind", "finding", *MEASURES, "place", "expected", "actual", "errors", "elements")
+TENSOR = ("kind", "finding", *MEASURES, "place", "expected", "ulps", "actual", "errors", "elements")
 ELEMENT = ("place", "expected", "difference", "actual", "bound")
+INTEGERS = ("kind", "finding", "place", "errors", "elements", "tensors", "ulps")
 DIGITS = {**dict.fromkeys(MEASURES, 2), "ratio": 3, "difference": 3, "bound": 2}
 """Of the columns of numbers, how many significant digits are kept: those that a reader is shown."""
+FLOATS: Mapping[str, npt.DTypeLike] = {"float32": np.int32, "float64": np.int64}
+"""Of each format, the integers by which its numbers are counted: neighbours differ by one."""
 
 
 # --- the summary ----------------------------------------------------------------------------------------------------
@@ -118,10 +124,13 @@ class _Table:
     @property
     def columns(self) -> dict[str, Any]:
         columns = map(list, zip(*self._rows, strict=True)) if self._rows else ([] for _ in self._fields)
-        return {
-            name: Numbers(DIGITS[name], column) if name in DIGITS else column
-            for name, column in zip(self._fields, columns, strict=True)
-        }
+        return {name: _column(name, column) for name, column in zip(self._fields, columns, strict=True)}
+
+
+def _column(name: str, values: list[Any]) -> Any:
+    if name in DIGITS:
+        return Numbers(DIGITS[name], values)
+    return Integers(values) if name in INTEGERS else values
 
 
 class Details:
@@ -197,13 +206,14 @@ class Details:
 class _Tables:
     """The tensors of an operation's outcomes, their worst elements, and the errors of all their elements.
 
-    What a tensor is and what was found of it are kept once, and the errors of what conforms in halves.
+    What a tensor is and what was found of it are kept once.  Errors are rounded to tenths of the bound, those of what
+    conforms to halves.
     """
 
     def __init__(self) -> None:
         self.outcomes, self._tensors, self._elements = _Table(*OUTCOME), _Table(*TENSOR), _Table(*ELEMENT)
         self._kinds, self._findings = Shared(), Shared()
-        self._errors, self._halves = Numbers(2), Numbers(0)
+        self._errors, self._halves = Numbers(2, finest=0.1), Numbers(2, finest=0.5)
 
     def columns(self) -> dict[str, Any]:
         return {
@@ -223,33 +233,34 @@ class _Tables:
         conforms = verdict == "conforms"
         dialect = "" if conforms else words.computed(verdict, tensor["dialect"])
         held_to = words.dialect_name(tensor["held_to"]) if tensor.get("held_to") else ""
-        mapped = len(errors) == prod(shape)
+        mapped, placed = len(errors) == prod(shape), len(tensor["index"]) == len(shape) and prod(shape)
         if mapped:
             (self._halves if conforms else self._errors).values.extend(errors)
+        exact = 9 if dtype == "float32" else 17
         for each in elements:
-            self._add_element(each, shape)
+            self._add_element(each, shape, exact)
         row = {
             "kind": self._kinds.place((tensor["name"], tensor["step"], dtype, tuple(shape))),
             "finding": self._findings.place((verdict, dialect, held_to, tuple(tensor.get("notes", ())))),
             "error_ratio": tensor["error_ratio"],
-            "place": _place(tensor["index"], shape) if len(tensor["index"]) == len(shape) and prod(shape) else None,
+            "place": _place(tensor["index"], shape) if placed and not elements else None,
             "errors": int(mapped),
             "elements": len(elements),
         }
         if conforms:
             row["expected"] = _short(tensor["expected"], 5)
         else:
-            exact = 9 if dtype == "float32" else 17
             row |= {name: tensor.get(name) for name in MEASURES}
-            row |= {name: _short(tensor[name], exact) for name in ("expected", "actual")}
+            row["expected"] = _short(tensor["expected"], exact)
+            row |= _actual(row["expected"], tensor["actual"], dtype)
         self._tensors.add(row)
 
-    def _add_element(self, element: Values, shape: Sequence[int]) -> None:
-        """An element: its expected value with as many digits as the difference takes to show."""
+    def _add_element(self, element: Values, shape: Sequence[int], most: int) -> None:
+        """An element: its expected value with as many digits as its difference takes, and its format has."""
         expected, actual = (float(element[name]) for name in ("expected", "actual"))
         difference = actual - expected
         plain = difference - difference == 0
-        digits = _digits(expected, difference) if plain else 6
+        digits = min(most, _digits(expected, difference)) if plain else 6
         self._elements.add(
             {
                 "place": _place(element["index"], shape),
@@ -263,6 +274,16 @@ class _Tables:
 
 def _columns(fields: Sequence[str], rows: Iterable[Sequence[Any]]) -> dict[str, list[Any]]:
     return {name: [row[place] for row in rows] for place, name in enumerate(fields)}
+
+
+def _actual(expected: float | str, actual: float | str, dtype: str) -> dict[str, Any]:
+    """The actual value by its distance from the expected one in ulps, which takes fewer bytes, or else as it is."""
+    if dtype in FLOATS and isinstance(expected, float) and isinstance(actual, float):
+        floats = np.array([expected, actual], dtype)
+        places = [int(each) for each in floats.view(FLOATS[dtype])]
+        if abs(places[1] - places[0]) < 1 << 30 and floats[1] == actual:
+            return {"ulps": places[1] - places[0]}
+    return {"actual": actual}
 
 
 def _digits(expected: float, difference: float) -> int:

@@ -98,6 +98,10 @@ class Case:
     name: str
     cell: Cell
 
+    def within(self, operation: str) -> str:
+        """The name among the cases of an operation."""
+        return self.name.removeprefix(f"{operation}/")
+
     @property
     def loud(self) -> dict[str, list[str]]:
         """The adapters that do not simply conform, by the gravest verdict of each."""

@@ -1,13 +1,14 @@
 """How the page's data is packed: a line of JSON and after it the bytes of its numbers, compressed, as text.
 
-Columns compress better than rows, each being of one kind; of a column of numbers the bytes of one rank stand together,
-which takes a third less than their digits would.
+Columns compress better than rows, each being of one kind.  Of a column of numbers the low bytes of all stand together,
+then the next ones, and so on, which takes a third less than their digits would.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import math
 import zlib
 from collections.abc import Iterable
 from typing import Any
@@ -21,16 +22,18 @@ LEVEL = 8
 MISSING, NAN, INFINITE = range(3)
 """What stands in place of an integer where the power of ten is `NO_NUMBER`; the sign is that of the infinity."""
 NO_NUMBER = -(1 << 15)
+LOWEST = -400
+"""A power of ten below that of every float."""
 
 
 def packed(value: Any) -> str:
     """What stands in a page: base 85, with a comma for the sign that would begin markup."""
     planes: list[bytes] = []
 
-    def column(numbers: Any) -> dict[str, int]:
+    def column(given: Any) -> dict[str, Any]:
         place = sum(map(len, planes))
-        planes.append(numbers.planes())
-        return {"at": place, "count": len(numbers.values)}
+        planes.append(given.planes())
+        return {"kind": type(given).__name__, "at": place, "count": len(given.values)}
 
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=column)
     compressed = zlib.compress(b"\n".join((text.encode("utf-8", "backslashreplace"), b"".join(planes))), LEVEL)
@@ -44,40 +47,50 @@ class Shared(dict[Any, int]):
         return self.setdefault(value, len(self))
 
 
+class Integers:
+    """A column of integers of at most 30 bits; None is one that is missing."""
+
+    def __init__(self, values: Iterable[int | None]) -> None:
+        self.values = list(values)
+
+    def planes(self) -> bytes:
+        """The four bytes of each, which of a missing one are all 255."""
+        given = np.array([0 if each is None else each for each in self.values], np.int64)
+        unsigned = np.where([each is None for each in self.values], 0xFFFFFFFF, _unsigned(given))
+        return b"".join(_plane(unsigned, rank) for rank in range(4))
+
+
 class Numbers:
-    """A column of numbers, each rounded to so many significant digits, at most four; 0: to halves below a thousand.
+    """A column of numbers, each rounded to so many significant digits, at most four, and to a multiple of ``finest``.
 
     They may be given as the texts that stand for NaN and the infinities in JSON; None is a number that is missing.
     """
 
-    def __init__(self, digits: int, values: Iterable[float | str | None] = ()) -> None:
-        self._digits, self.values = digits, list(values)
+    def __init__(self, digits: int, values: Iterable[float | str | None] = (), *, finest: float = 0.0) -> None:
+        self._digits, self._finest, self.values = digits, finest, list(values)
+        self._lowest = math.floor(math.log10(finest)) if finest else LOWEST
 
     def planes(self) -> bytes:
-        """An integer and a power of ten for each: the low bytes of all integers, their high bytes, and so on."""
+        """The two bytes of an integer for each, and those of the power of ten that it is multiplied by."""
         given = np.array(self.values, np.float64)
         finite, infinite = np.isfinite(given), np.isinf(given)
-        integers, powers = _rounded(np.where(finite, given, 0.0), self._digits)
+        integers, powers = _significant(self._coarse(np.where(finite, given, 0.0)), self._digits, self._lowest)
         powers[~finite] = NO_NUMBER
         integers[~finite] = NAN
         integers[infinite] = np.copysign(INFINITE, given[infinite])
         integers[[each is None for each in self.values]] = MISSING
-        return b"".join(_plane(each, shift) for each in (integers, powers) for shift in (0, 8))
+        return b"".join(_plane(_unsigned(each), rank) for each in (integers, powers) for rank in range(2))
+
+    def _coarse(self, values: Array) -> Array:
+        small = np.abs(values) < 1e4 * self._finest  # of others four digits are coarser
+        return np.where(small, np.rint(np.where(small, values, 0.0) / (self._finest or 1.0)) * self._finest, values)
 
 
-def _rounded(values: Array, digits: int) -> tuple[Array, Array]:
-    """Integers, and the powers of ten that they are to be multiplied by."""
-    if digits:
-        return _significant(values, digits)
-    small = np.abs(values) < 1000
-    integers, powers = _significant(values, 3)
-    halves = 5 * np.rint(2 * np.where(small, values, 0.0)).astype(np.int64)
-    return np.where(small, halves, integers), np.where(small, -1, powers)
-
-
-def _significant(values: Array, digits: int) -> tuple[Array, Array]:
+def _significant(values: Array, digits: int, lowest: int) -> tuple[Array, Array]:
+    """Integers, and the powers of ten that they are multiplied by, none of them below the lowest."""
     sizes = np.abs(values)
     powers = 1 - digits + np.floor(np.log10(sizes, out=np.zeros_like(sizes), where=sizes > 0)).astype(np.int64)
+    powers = np.maximum(powers, lowest)
     half = powers // 2  # the whole of it may be beyond what a float can hold
     scales = 10.0**half, 10.0 ** (powers - half)
     integers = np.rint(values / scales[0] / scales[1]).astype(np.int64)
@@ -86,11 +99,13 @@ def _significant(values: Array, digits: int) -> tuple[Array, Array]:
     carried = np.abs(integers) == 10**digits  # as 99.9 to two digits
     integers[carried] //= 10
     powers[carried] += 1
-    powers[integers == 0] = 0
     return integers, powers
 
 
-def _plane(integers: Array, shift: int) -> bytes:
-    """A byte of each integer, the sign in the lowest bit: small ones of either sign have no high bytes."""
-    unsigned = np.where(integers < 0, -2 * integers - 1, 2 * integers)
-    return ((unsigned >> shift) & 0xFF).astype(np.uint8).tobytes()
+def _unsigned(integers: Array) -> Array:
+    """The sign goes into the lowest bit: small ones of either sign have no high bytes."""
+    return np.where(integers < 0, -2 * integers - 1, 2 * integers)
+
+
+def _plane(unsigned: Array, rank: int) -> bytes:
+    return ((unsigned >> 8 * rank) & 0xFF).astype(np.uint8).tobytes()

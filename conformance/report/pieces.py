@@ -37,6 +37,9 @@ def block(place: str, value: Any) -> Markup:
     return text.format(place, Markup(packed(value)))  # in which no markup can begin
 
 
+_QUOTED = re.compile(r'(?<=[a-z])="([\w#-]+)"(?=[ >])')
+_ALONE = re.compile(r"<mrow>(<m[ion]>[^<]*</m[ion]>)</mrow>")
+"""A sign that the library puts into a row of its own."""
 _ENTITY = re.compile(r"&#x0*((?!26;|3C;|3E;)[0-9A-F]+);")
 """A sign that the library spells, but for those that are markup."""
 
@@ -49,7 +52,8 @@ def typeset(formula: str) -> Markup:
     try:
         made = convert(formula, display="block")  # our own formula, never a run file's text
         made = made.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "")  # HTML knows it
-        return Markup(_ENTITY.sub(lambda found: chr(int(found[1], 16)), made))
+        made = _ENTITY.sub(lambda found: chr(int(found[1], 16)), made)
+        return Markup(_ALONE.sub(r"\1", _QUOTED.sub(r"=\1", made)))
     except Exception:  # the library raises what its parser stumbles over
         return Markup("<code>{}</code>").format(formula)
 
@@ -74,16 +78,27 @@ def address(text: str) -> Markup | str:
     """A link, if it leads to the web; a case file may say anything."""
     if not str(text).startswith(("https://", "http://")):
         return text
-    return Markup('<a href="{}" rel="noreferrer">{}</a>').format(words.printable(text), words.printable(_brief(text)))
+    return Markup('<a href="{}">{}</a>').format(words.printable(text), words.printable(brief(text)))
 
 
 _THREAD = re.compile(r"https://github\.com/([^/]+/[^/]+)/(?:issues|pull|discussions)/(\d+)[^/]*")
 
 
-def _brief(address: str) -> str:
-    """An address as it is read: a thread of GitHub as GitHub writes it, any other without its scheme."""
+_LONGEST = 50
+
+
+def brief(address: str) -> str:
+    """An address as it is read: a thread of GitHub as GitHub writes it, any other without its scheme and its middle."""
     thread = _THREAD.fullmatch(address)
-    return f"{thread[1]}#{thread[2]}" if thread else address.partition("://")[2].removeprefix("www.")
+    if thread:
+        return f"{thread[1]}#{thread[2]}"
+    text = address.partition("://")[2].removeprefix("www.")
+    *leading, last = text.split("/")
+    if len(text) <= _LONGEST or len(leading) < 2:
+        return text
+    while len(leading) > 1 and len("/".join([*leading, "…", last])) > _LONGEST:
+        leading.pop()
+    return "/".join([*leading, "…", last])
 
 
 def breakable(text: str) -> Markup:
@@ -173,10 +188,13 @@ def _unbroken(points: Sequence[str | None]) -> Iterator[list[str]]:
 
 
 class _Lean(Extension):
-    """Takes out of the templates what a page repeats many times and HTML does without: indentation, some end tags."""
+    """Takes out of the templates what a page repeats many times and HTML does without.
+
+    That is indentation, some end tags, and the quotation marks of simple attributes.
+    """
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
-        return re.sub(r"(?m)^[ \t]+|</(?:td|th|tr|thead|tbody|li|dt|dd)>", "", source)
+        return _QUOTED.sub(r"=\1", re.sub(r"(?m)^[ \t]+|</(?:td|th|tr|thead|tbody|li|dt|dd)>", "", source))
 
 
 def case_address(outcome: Outcome) -> str:

@@ -19,8 +19,8 @@ from urllib.parse import quote
 
 import pytest
 
-from conformance.report import assets, html, packing, words
-from conformance.report.packing import Numbers
+from conformance.report import assets, html, packing, pieces, words
+from conformance.report.packing import Integers, Numbers
 from conformance.results import Element, Run
 from conformance.tests.stories import CUBE, CUBE_ERRORS, SCRIPT, history, story
 from conformance.tests.test_report import HOSTILE, hostile
@@ -179,7 +179,7 @@ def test_without_scripts_the_overview_and_the_operations_read(visit: Callable[..
     section = page.locator("#operation-batch_normalization")
     assert section.locator("math").is_visible()
     assert "torch.nn.BatchNorm1d(2, momentum=0.5)" in section.inner_text()
-    assert "batch_normalization/trained" in section.inner_text()
+    assert "Cases\ntrained" in section.inner_text()
     assert not page.locator("#search").is_visible()
     page.locator("table.matrix a", has_text="softmax").click()
     assert page.url.endswith("#operation-softmax")
@@ -591,10 +591,32 @@ def test_scripts_and_python_write_numbers_alike(visit: Callable[..., Any]) -> No
     ]
 
 
+ADDRESSES = [
+    "https://github.com/pytorch/pytorch/issues/19902#issuecomment-1",
+    "https://www.example.org/short",
+    "https://github.com/microsoft/onnxruntime/blob/0606f7d6a37fb8dfc2cde779e3cf4dd02fe457ea/core/cpu/nn/batch_norm.h",
+    "https://tensorflow.org/versions/r2.13/api_docs/python/tf/keras/losses/MeanSquaredError",
+    f"https://example.org/{'long' * 20}",
+    f"https://example.org/a/b/{'long' * 20}?q=1",
+    "http://a.example/",
+]
+
+
+def test_scripts_and_python_shorten_addresses_alike(visit: Callable[..., Any]) -> None:
+    shown = visit().evaluate(
+        f"(given) => {{ {assets.module('elements')} return given.map($elements.brief); }}", ADDRESSES
+    )
+    assert shown == [pieces.brief(each) for each in ADDRESSES]
+    assert shown[0] == "pytorch/pytorch#19902"
+    assert shown[2] == "github.com/microsoft/onnxruntime/…/batch_norm.h"
+    assert all(len(each) <= 50 for each in shown[:4])
+
+
 def test_scripts_read_the_numbers_that_python_has_packed(visit: Callable[..., Any]) -> None:
     values = [None, math.nan, math.inf, -math.inf, 0.0, 5e-324, -1.5e308, 0.3, 123.0, -99.0]
-    inside = {"column": Numbers(3, values)}
-    packed = packing.packed({"before": [1], "inside": inside, "halves": Numbers(0, [1.5, -2.0])})
+    inside: dict[str, Any] = {"column": Numbers(3, values)}
+    inside["places"] = Integers([0, None, (1 << 30) - 1, 1 - (1 << 30), -1])
+    packed = packing.packed({"before": [1], "inside": inside, "halves": Numbers(2, [1.4, -2.1], finest=0.5)})
     kept = visit().evaluate(
         f"""async (text) => {{ {assets.module("blocks")}
           const element = document.createElement("script");
@@ -604,6 +626,7 @@ def test_scripts_read_the_numbers_that_python_has_packed(visit: Callable[..., An
         packed,
     )
     assert kept["inside"]["column"] == pytest.approx(values, nan_ok=True, rel=0)
+    assert kept["inside"]["places"] == [0, None, (1 << 30) - 1, 1 - (1 << 30), -1]
     assert (kept["before"], kept["halves"]) == ([1], [1.5, -2.0])
 
 

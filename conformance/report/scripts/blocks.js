@@ -32,22 +32,38 @@ function bytesOf(text) {
 
 /** The tables of a block, or columns of its own, with the numbers where a column of them is meant. */
 function withNumbers(kept, bytes, depth = 2) {
-  if (typeof kept?.at === "number") return numbers(kept, bytes);
+  if (typeof kept?.at === "number") return COLUMNS[kept.kind](kept, bytes);
   if (!depth || typeof kept !== "object" || kept === null || Array.isArray(kept)) return kept;
   return Object.fromEntries(Object.entries(kept).map(([name, each]) => [name, withNumbers(each, bytes, depth - 1)]));
 }
 
 const NO_NUMBER = -(1 << 15);
 const INSTEAD = new Map([[0, null], [1, NaN], [2, Infinity], [-2, -Infinity]]);
+const MISSING = 0xffffffff;
 
-/** Numbers, from an integer and a power of ten for each. */
-function numbers({ at, count }, bytes) {
-  const signed = (place) => {
-    const unsigned = bytes[place] | (bytes[place + count] << 8);
-    return unsigned & 1 ? -(unsigned + 1) / 2 : unsigned / 2;
-  };
-  return Array.from({ length: count }, (_, place) => {
-    const [integer, power] = [signed(at + place), signed(at + 2 * count + place)];
-    return power === NO_NUMBER ? INSTEAD.get(integer) : Number(`${integer}e${power}`);
-  });
+const COLUMNS = {
+  Integers({ at, count }, bytes) {
+    return rows(count, (row) => {
+      const unsigned = [0, 1, 2, 3].reduce((sum, rank) => sum + bytes[at + rank * count + row] * 256 ** rank, 0);
+      return unsigned === MISSING ? null : signed(unsigned);
+    });
+  },
+
+  /** An integer and a power of ten for each. */
+  Numbers({ at, count }, bytes) {
+    const pair = (place) => signed(bytes[place] + 256 * bytes[place + count]);
+    return rows(count, (row) => {
+      const [integer, power] = [pair(at + row), pair(at + 2 * count + row)];
+      return power === NO_NUMBER ? INSTEAD.get(integer) : Number(`${integer}e${power}`);
+    });
+  },
+};
+
+function rows(count, value) {
+  return Array.from({ length: count }, (_, row) => value(row));
+}
+
+/** The sign is in the lowest bit. */
+function signed(unsigned) {
+  return unsigned % 2 ? -(unsigned + 1) / 2 : unsigned / 2;
 }

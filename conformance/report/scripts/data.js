@@ -91,8 +91,10 @@ export class Details {
       Object.assign(tensor, kinds[tensor.kind], findings[tensor.finding]);
       const size = tensor.errors && tensor.shape.reduce((product, each) => product * each, 1);
       tensor.errors = tensor.verdict === "conforms" ? next(kept.halves, "half", size) : next(kept.errors, "error", size);
-      tensor.index = tensor.place === null ? null : unravelled(tensor.place, tensor.shape);
+      tensor.actual = tensor.ulps === null ? tensor.actual : moved(tensor.expected, tensor.ulps, tensor.dtype);
       tensor.elements = next(elements, "element", tensor.elements);
+      tensor.place ??= tensor.elements[0]?.place ?? null;
+      tensor.index = tensor.place === null ? null : unravelled(tensor.place, tensor.shape);
       tensor.elements.forEach((each, rank) => complete(each, tensor, rank));
     }
     this.cases = new Map(this.cases);
@@ -108,19 +110,28 @@ export function textOf({ paragraphs }, places) {
   return places?.map((place) => paragraphs[place]).join("\n\n");
 }
 
+/** The number of a format that lies so many of its numbers farther. */
+function moved(value, ulps, dtype) {
+  const [floats, places, step] = dtype === "float32" ? [new Float32Array(1), Int32Array, ulps] : [new Float64Array(1), BigInt64Array, BigInt(ulps)];
+  floats[0] = value;
+  new places(floats.buffer)[0] += step;
+  return floats[0];
+}
+
 /** What an element is, from what is kept of it; of the worst, the tensor keeps all digits. */
 function complete(element, tensor, rank) {
   element.index = unravelled(element.place, tensor.shape);
   element.expected = Number(rank ? element.expected : tensor.expected);
-  element.digits = digitsOf(element);
+  element.digits = digitsOf(element, tensor);
   element.actual = rank ? Number(element.actual ?? sum(element)) : Number(tensor.actual);
-  element.ratio = tensor.errors.length ? tensor.errors[element.place] : element.difference / element.bound;
+  const ratio = element.difference / element.bound; // known to two digits, and that of the map if it is not small
+  element.ratio = Math.abs(ratio) <= 2 || !tensor.errors.length ? ratio : tensor.errors[element.place];
 }
 
 /** How many digits of a value it takes to show a difference from it, which is as many as are kept. */
-function digitsOf({ expected, difference }) {
+function digitsOf({ expected, difference }, { dtype }) {
   if (!expected || !difference || !Number.isFinite(difference)) return 6;
-  return Math.min(17, Math.max(6, 2 + Math.ceil(Math.log10(Math.abs(expected)) - Math.log10(Math.abs(difference)))));
+  return Math.min(dtype === "float32" ? 9 : 17, Math.max(6, 2 + Math.ceil(Math.log10(Math.abs(expected)) - Math.log10(Math.abs(difference)))));
 }
 
 /** The actual value, with no more decimals than the expected one and the difference are known to. */

@@ -41,11 +41,24 @@ export function prose(text) {
   return text.split(/`([^`]+)`/).map((part, index) => (index % 2 ? h("code", null, part) : part));
 }
 
+const LONGEST = 50;
+
+/** An address as it is read: a thread of GitHub as GitHub writes it, any other without its scheme and its middle. */
+export function brief(address) {
+  const thread = /^https:\/\/github\.com\/([^/]+\/[^/]+)\/(?:issues|pull|discussions)\/(\d+)[^/]*$/.exec(address);
+  if (thread) return `${thread[1]}#${thread[2]}`;
+  const text = address.replace(/^https?:\/\/(www\.)?/, "");
+  const leading = text.split("/");
+  const last = leading.pop();
+  if (text.length <= LONGEST || leading.length < 2) return text;
+  while (leading.length > 1 && [...leading, "…", last].join("/").length > LONGEST) leading.pop();
+  return [...leading, "…", last].join("/");
+}
+
 /** A link, if it leads to the web; a case file may say anything. */
 export function reference(text) {
   if (!/^https?:\/\//.test(text)) return text;
-  const thread = /^https:\/\/github\.com\/([^/]+\/[^/]+)\/(?:issues|pull|discussions)\/(\d+)[^/]*$/.exec(text);
-  return h("a", { href: text, rel: "noreferrer" }, thread ? `${thread[1]}#${thread[2]}` : text.replace(/^https?:\/\/(www\.)?/, ""));
+  return h("a", { href: text }, brief(text));
 }
 
 /** A table that scrolls by itself on a narrow screen; rows are elements, or lists of cells. */

@@ -1,7 +1,7 @@
 """The page that people read: one file, which needs nothing from anywhere and shows its findings without scripts too.
 
 What one reads first, the overview and the page of each operation, is written here.  The rest, the numbers of every
-case, is data that the page's scripts decode when it is asked for: see `data` and ``scripts/``.
+case, is data that the page's scripts decode when it is asked for: see `summary`, `details` and ``scripts/``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from conformance import history
 from conformance.arithmetic.precision import PRECISIONS
 from conformance.history import KINDS, Change, Gap, Trend
 from conformance.operation import Operation, operations
-from conformance.report import assets, comparison, data, pieces, words
+from conformance.report import assets, comparison, pieces, words
+from conformance.report.details import Details
 from conformance.report.overview import (
     Cell,
     Matrix,
@@ -27,6 +28,7 @@ from conformance.report.overview import (
     undeclared,
 )
 from conformance.report.stone import Stone, stone
+from conformance.report.summary import summary
 from conformance.results import Outcome, Run, values_of
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def parts(run: Run, earlier: Sequence[tuple[str, Run]] = ()) -> Iterator[str]:
     ``earlier`` are runs to compare it with, and what they are called, the oldest first.
     """
     found = causes(run)
-    seen, details = Cell(run.outcomes).counts, data.Details()
+    seen, details = Cell(run.outcomes).counts, Details()
     stream = (
         pieces.environment()
         .get_template("page.html")
@@ -75,7 +77,7 @@ def parts(run: Run, earlier: Sequence[tuple[str, Run]] = ()) -> Iterator[str]:
             past=Past.of([*earlier, ("this run", run)]) if earlier else None,
             sections=_sections(run, details),
             texts=lambda: pieces.block("page-texts", details.texts()),
-            summary=pieces.block("page-summary", data.summary(run, LIMITS)),
+            summary=pieces.block("page-summary", summary(run, LIMITS)),
             verdicts=[verdict for verdict in words.GLYPHS if verdict in seen],
             limits={name: words.power(limit) for name, limit in LIMITS.items()},
             policy=assets.policy(),
@@ -127,7 +129,7 @@ class Section:
     block: Markup = field(repr=False)
 
 
-def _sections(run: Run, details: data.Details) -> Iterator[Section]:
+def _sections(run: Run, details: Details) -> Iterator[Section]:
     families: dict[str, str] = {}
     groups: dict[str, dict[str, list[Outcome]]] = {}
     for outcome in run.outcomes:
@@ -138,9 +140,7 @@ def _sections(run: Run, details: data.Details) -> Iterator[Section]:
         yield _section(run, details, families[name], name, groups[name])
 
 
-def _section(
-    run: Run, details: data.Details, family: str, name: str, cases: Mapping[str, Sequence[Outcome]]
-) -> Section:
+def _section(run: Run, details: Details, family: str, name: str, cases: Mapping[str, Sequence[Outcome]]) -> Section:
     operation = operations().get(name)
     values = {case: [values_of(outcome) for outcome in found] for case, found in cases.items()}
     told = stone(run, name, operation, [each for found in values.values() for each in found])

@@ -93,7 +93,8 @@ def numbers(planes: bytes, kind: str, at: int, count: int) -> list[float | None]
         unsigned = int.from_bytes(bytes(given), "little")
         return -(unsigned + 1) // 2 if unsigned % 2 else unsigned // 2
 
-    ranks = [planes[at + rank * count : at + (rank + 1) * count] for rank in range(4)]
+    size = len(planes) // 4
+    ranks = [planes[rank * size + at : rank * size + at + count] for rank in range(4)]
     if kind == "Integers":
         return [None if set(each) == {255} else signed(*each) for each in zip(*ranks, strict=True)]
     pairs = [(signed(low, high), signed(*power)) for low, high, *power in zip(*ranks, strict=True)]

@@ -44,20 +44,25 @@ const MISSING = 0xffffffff;
 const COLUMNS = {
   Integers({ at, count }, bytes) {
     return rows(count, (row) => {
-      const unsigned = [0, 1, 2, 3].reduce((sum, rank) => sum + bytes[at + rank * count + row] * 256 ** rank, 0);
+      const unsigned = [0, 1, 2, 3].reduce((sum, rank) => sum + byte(bytes, rank, at + row) * 256 ** rank, 0);
       return unsigned === MISSING ? null : signed(unsigned);
     });
   },
 
   /** An integer and a power of ten for each. */
   Numbers({ at, count }, bytes) {
-    const pair = (place) => signed(bytes[place] + 256 * bytes[place + count]);
+    const pair = (low, row) => signed(byte(bytes, low, at + row) + 256 * byte(bytes, low + 1, at + row));
     return rows(count, (row) => {
-      const [integer, power] = [pair(at + row), pair(at + 2 * count + row)];
+      const [integer, power] = [pair(0, row), pair(2, row)];
       return power === NO_NUMBER ? INSTEAD.get(integer) : Number(`${integer}e${power}`);
     });
   },
 };
+
+/** The low bytes of all columns stand together, then the next ones, and so on: four planes. */
+function byte(bytes, rank, place) {
+  return bytes[(rank * bytes.length) / 4 + place];
+}
 
 function rows(count, value) {
   return Array.from({ length: count }, (_, row) => value(row));

@@ -69,9 +69,9 @@ def cell(found: Cell | None) -> Markup:
     """A cell of the matrix, which the scripts make a link; there are thousands, so each is short."""
     if found is None:
         return Markup("<td>")
-    flag = Markup(" <span class=flag>{}</span>").format(words.FLAG) if found.undeclared else ""
+    flag = f" <span class=flag>{words.FLAG}</span>" if found.undeclared else ""
     power = words.brief_power(found.leading.error_ratio)
-    return Markup("<td title={}>{} {}{}").format(found.verdict, found.glyph, power, flag)
+    return Markup(f"<td title={found.verdict}>{found.glyph} {power}{flag}")  # words and signs of our own
 
 
 def address(text: str) -> Markup | str:

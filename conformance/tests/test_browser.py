@@ -267,6 +267,30 @@ def test_the_matrix_shows_what_the_query_leaves_and_comes_back(visit: Callable[.
     assert page.locator("table.matrix").inner_text() == before
 
 
+ASK = """(queries) => queries.map((query) => {
+  const field = document.getElementById("query");
+  field.value = query;
+  field.dispatchEvent(new Event("input"));
+  return document.querySelectorAll("tr[data-operation]:not([hidden])").length;
+})"""
+
+
+def test_rows_below_the_screen_follow_unless_another_query_comes(
+    visit: Callable[..., Any], file: Callable[..., str]
+) -> None:
+    names = ["adam", "celu", "elu", "gelu", "huber", "relu", "selu", "sgd", "sigmoid", "softmax", "softplus", "tanh"]
+    page = visit("#?q=@relu", file(run(*(failing(f"{name}/some") for name in names))), height=150)  # five rows
+    rows = page.locator("tr[data-operation]:visible")
+    assert rows.count() == 1
+    assert page.evaluate(ASK, [""]) == [6]
+    expect(rows).to_have_count(len(names))
+    expect(page.locator("#case-list .name")).to_have_count(len(names))
+    assert page.evaluate(ASK, ["@relu", "some", "@sgd"]) == [1, 6, 1]
+    expect(page.locator("html")).to_have_attribute("data-shown", "#?q=%40sgd")
+    page.wait_for_timeout(300)  # in which the rows of the query before might come
+    assert (rows.count(), case_names(page)) == (1, ["sgd/some"])
+
+
 def test_chips_add_to_the_query_and_take_out_again(visit: Callable[..., Any]) -> None:
     page = visit()
     page.get_by_role("button", name="deviates").click()

@@ -70,11 +70,12 @@ class Page {
 // --- the views ------------------------------------------------------------------------------------------------------
 
 const VIEWS = {
-  overview(page, state) {
+  async overview(page, state) {
     const { run, selected } = page;
-    page.matrix.show(selected);
+    const later = page.matrix.show(selected);
     $("chips").replaceChildren(...chips(run, selected, state.q ?? "", (q) => go({ sort: state.sort, q })));
-    $("case-list").replaceChildren(...caseList(run, page.entries(state)));
+    if (later) await later; // the list is below all rows
+    if (page.state === state) $("case-list").replaceChildren(...caseList(run, page.entries(state)));
   },
 
   async operation({ run, selected }, { operation, sort }) {

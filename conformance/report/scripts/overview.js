@@ -6,6 +6,7 @@ import { briefPower, plural } from "./numbers.js";
 import { terms, toggled } from "./query.js";
 
 const AT_ONCE = 25;
+const HEIGHT = 30; // of a row, with its share of the families' names, in pixels
 
 /** How the list of cases may be sorted; each gives a key, the smallest first. */
 export const SORTS = {
@@ -31,8 +32,36 @@ export class Matrix {
     table?.addEventListener("focusin", ({ target }) => this.#explain(target.closest("td a")));
   }
 
-  /** Show the outcomes of these indices, and nothing of what is not among them. */
+  /**
+   * Show the outcomes of these indices, and nothing of what is not among them.  What fills a screen is there at once;
+   * if there are rows below, they come in the frames that follow: then this is a promise.
+   */
   show(indices) {
+    const leading = this.#leading(indices);
+    const later = [];
+    const most = Math.ceil(innerHeight / HEIGHT);
+    let room = most;
+    this.rows.forEach((entry, place) => {
+      if (!leading[place].length) entry.row.hidden = true;
+      else if (!entry.row.hidden || room-- > 0) this.#showRow(entry, leading[place]);
+      else later.push([entry, leading[place]]);
+    });
+    this.#hideFamilies();
+    this.later = later;
+    return later.length ? this.#showLater(later, most) : null;
+  }
+
+  async #showLater(rows, most) {
+    while (rows.length) {
+      await nextFrame();
+      if (this.later !== rows) return; // somebody asks for others
+      for (const [entry, leading] of rows.splice(0, most)) this.#showRow(entry, leading);
+      this.#hideFamilies();
+    }
+  }
+
+  /** Of each row the gravest outcome in each column. */
+  #leading(indices) {
     const { run, rowOf } = this;
     const { adapter, phase, case: cases } = run.outcomes;
     const width = run.phases.length;
@@ -42,13 +71,15 @@ export class Matrix {
       const column = adapter[index] * width + phase[index];
       if (row[column] === undefined || run.graver(index, row[column])) row[column] = index;
     }
-    this.rows.forEach((entry, place) => this.#showRow(entry, leading[place]));
+    return leading;
+  }
+
+  #hideFamilies() {
     for (const body of this.bodies) body.hidden = [...body.rows].slice(1).every((row) => row.hidden);
   }
 
   #showRow(entry, leading) {
-    entry.row.hidden = !leading.length;
-    if (!leading.length) return;
+    entry.row.hidden = false;
     entry.cells.forEach((cell, column) => {
       if (entry.shown[column] === (leading[column] ?? null)) return;
       entry.shown[column] = leading[column] ?? null;
@@ -82,6 +113,14 @@ export class Matrix {
   #explain(link) {
     if (link) link.title = `${this.run.words(link.index)}; ${this.run.cases[this.run.outcomes.case[link.index]]}`;
   }
+}
+
+/** When the next frame has been painted; in a window that paints none, soon. */
+function nextFrame() {
+  return new Promise((resolve) => {
+    requestAnimationFrame(() => setTimeout(resolve));
+    setTimeout(resolve, 100);
+  });
 }
 
 /** The head stays in sight: of a table that fits, under that of the page; any other scrolls by itself. */

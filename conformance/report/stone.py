@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -81,14 +82,14 @@ class Stone:
     writings: Sequence[Writing]
     spoken: Sequence[Dialect] = ()
 
-    @property
+    @cached_property
     def parameters(self) -> list[str]:
         """The parameters that a framework has an argument or a default for, in the formula's order."""
         named = [name for each in self.writings for name in (*each.arguments, *each.defaults)]
         order = list(self.known.parameters) if self.known else []
         return sorted(dict.fromkeys(named), key=lambda name: order.index(name) if name in order else len(order))
 
-    @property
+    @cached_property
     def tensors(self) -> list[str]:
         """The weights and states that a framework has a name for."""
         return list(dict.fromkeys(name for each in self.writings for name in each.tensors))

@@ -95,9 +95,9 @@ def where(page: str) -> dict[str, int]:
     """The parts of a page, with their bytes; of the blocks of operations, the three largest too."""
     patterns = {
         "style": r"<style>.*?</style>",
-        "script": r'<script type="module">.*?</script>',
-        "matrix": r'<table class="matrix">.*?</table>',
-        "sections of operations": r'<section class="operation".*?</section>',
+        "script": r'<script type="?module"?>.*?</script>',
+        "matrix": r'<table class="?matrix"?>.*?</table>',
+        "sections of operations": r'<section class="?operation"? .*?</section>',
         "block": r'<script type="application/octet-stream" id="([^"]+)">.*?</script>',
     }
     found: dict[str, int] = {}

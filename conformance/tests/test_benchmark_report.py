@@ -96,5 +96,6 @@ def test_the_parts_of_a_page_are_all_of_it(many):
     page = html.render(many)
     parts = where(page)
     assert all(size > 0 for size in parts.values())
+    assert {"style", "script", "matrix", "sections of operations", "page-summary", "page-texts"} < parts.keys()
     whole = sum(size for name, size in parts.items() if not name.startswith("  "))
     assert whole == len(page.encode("utf-8", "surrogatepass"))

@@ -44,6 +44,7 @@ def rows(case: Case, judgement: Judgement, as_declared: bool) -> list[TensorResu
                 actual=deviation.actual,
                 notes=notes,
                 held_to=dict(judgement.held_to),
+                published=judgement.published.get(precision),
                 drift=_drift(case, cell.replay, judgement.name, cell.phase),
                 shape=cell.actual.shape,
                 errors=errors,

@@ -39,7 +39,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 @dataclass(frozen=True)
 class Finding:
-    """What one run says of an outcome; ``error_ratio`` is the worst of its tensors."""
+    """What one run says of an outcome; ``error_ratio`` is the worst of its tensors, from the published formula."""
 
     verdict: str
     dialect: dict[str, Any] | None

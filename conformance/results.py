@@ -53,11 +53,12 @@ class Curve:
 class TensorResult:
     """How far one tensor of a trace lies from the formula, at the step and in the precision named.
 
-    Deviations are measured from the formula with the dialect that the tensor is ``held_to``: the one that the case
-    declares, or ``{}``, the published formula.  They stand at ``index``, the element with the largest error ratio;
-    ``tolerance`` is the absolute deviation allowed there.  ``drift`` is the largest absolute difference from the
-    oracle's own run at that step.  ``errors`` is the signed error ratio of every element, row by row, unless the tensor
-    is a large one; ``elements`` are those of the largest error ratios, unless the tensor conforms.
+    Deviations are measured from the formula with the dialect that the tensor is ``held_to``: ``{}``, the published
+    formula, or the one that the case declares; then ``published`` is the error ratio from the published formula.  They
+    stand at ``index``, the element with the largest error ratio; ``tolerance`` is the absolute deviation allowed there.
+    ``drift`` is the largest absolute difference from the oracle's own run at that step.  ``errors`` is the signed error
+    ratio of every element, row by row, unless the tensor is a large one; ``elements`` are those of the largest error
+    ratios, unless the tensor conforms.
     """
 
     name: str
@@ -76,9 +77,16 @@ class TensorResult:
     notes: tuple[str, ...] = ()
     drift: float | None = None
     held_to: dict[str, Any] = field(default_factory=dict)
+    published: float | None = None
     shape: tuple[int, ...] = ()
     errors: tuple[float, ...] = ()
     elements: tuple[Element, ...] = ()
+
+    @property
+    def distance(self) -> float:
+        """The error ratio from the published formula; NaN is as bad as infinity."""
+        ratio = self.error_ratio if self.published is None else self.published
+        return math.inf if math.isnan(ratio) else ratio
 
 
 @dataclass(frozen=True)
@@ -118,8 +126,8 @@ class Outcome:
 
     @property
     def error_ratio(self) -> float | None:
-        """The worst error ratio of all tensors; None if nothing was measured."""
-        return max((_magnitude(each.error_ratio) for each in self.tensors), default=None)
+        """The worst error ratio of all tensors, from the published formula; None if nothing was measured."""
+        return max((each.distance for each in self.tensors), default=None)
 
     @property
     def worst(self) -> TensorResult | None:
@@ -128,7 +136,7 @@ class Outcome:
 
         def gravity(tensor: TensorResult) -> tuple[bool, int, float]:
             known = tensor.verdict == "conforms" or any(fnmatchcase(tensor.name, each) for each in declared)
-            return not known, SEVERITY[tensor.verdict], _magnitude(tensor.error_ratio)
+            return not known, SEVERITY[tensor.verdict], tensor.distance
 
         return max(self.tensors, key=gravity, default=None)
 
@@ -213,10 +221,6 @@ class Run:
 
     header: Header
     outcomes: tuple[Outcome, ...]
-
-
-def _magnitude(ratio: float) -> float:
-    return math.inf if math.isnan(ratio) else ratio
 
 
 # --- JSON -----------------------------------------------------------------------------------------------------------

@@ -57,6 +57,8 @@ class Judgement:
     """Whether it is imprecise because the framework computes in float32, as is known of it."""
     formula: Mapping[str, Any] = field(default_factory=dict)
     """The whole dialect from which ``worst`` is measured: ``held_to``, and what is known of the loss before it."""
+    published: Mapping[str, float] = field(default_factory=dict)
+    """Where it is ``held_to`` another formula, the largest error ratio from the published one in each precision."""
 
 
 @dataclass
@@ -332,7 +334,26 @@ def _judgement(
     found = _fit(bench, name, dialect or {})
     ratio = found.error_ratio if found else np.inf
     worst, formula = _worst(bench, name, held_to or {}), {**bench.base, **(held_to or {})}
-    return Judgement(name, verdict, dialect, worst, dict(held_to or {}), ratio, message, rivals=rivals, formula=formula)
+    return Judgement(
+        name,
+        verdict,
+        dialect,
+        worst,
+        dict(held_to or {}),
+        ratio,
+        message,
+        rivals=rivals,
+        formula=formula,
+        published=_published(bench, name) if held_to else {},
+    )
+
+
+def _published(bench: Bench, name: str) -> dict[str, float]:
+    """The largest error ratio from the published formula in each precision, infinite where it is not defined."""
+    try:
+        return {precision: found.error_ratio for precision, (_, found) in _worst(bench, name, {}).items()}
+    except Undefined:
+        return {cell.replay.task.precision: np.inf for cell in bench.cells[name]}
 
 
 def _worst(bench: Bench, name: str, dialect: Dialect) -> dict[str, tuple[Cell, Deviation]]:

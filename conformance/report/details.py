@@ -50,6 +50,8 @@ class Tensor(NamedTuple):
     actual: float | str | None = None
     ulps: int | None = None
     """The distance of the actual value from the expected one, which takes fewer bytes."""
+    published: float | str | None = None
+    """The error ratio from the published formula, if it is held to another."""
     max_abs: float | str | None = None
     max_rel: float | str | None = None
     max_ulp: float | str | None = None
@@ -86,7 +88,10 @@ class Element(NamedTuple):
 
 
 INTEGERS = ("kind", "finding", "place", "errors", "elements", "tensors", "ulps")
-DIGITS = {**dict.fromkeys(("error_ratio", "max_abs", "max_rel", "max_ulp", "drift", "bound"), 2), "difference": 3}
+DIGITS = {
+    **dict.fromkeys(("error_ratio", "published", "max_abs", "max_rel", "max_ulp", "drift", "bound"), 2),
+    "difference": 3,
+}
 """Of the columns of numbers, how many significant digits are kept: those that a reader is shown."""
 
 
@@ -161,6 +166,7 @@ class _Tables:
                 expected=expected,
                 actual=actual if ulps is None else None,
                 ulps=ulps,
+                published=tensor.get("published"),
                 max_abs=tensor["max_abs"],
                 max_rel=tensor["max_rel"],
                 max_ulp=tensor["max_ulp"],

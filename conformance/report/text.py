@@ -73,6 +73,11 @@ def _tensor(tensor: TensorResult) -> list[str]:
         f"  expected{formula} {exact(tensor.expected, tensor.dtype)}, actual {exact(tensor.actual, tensor.dtype)}",
         f"  deviation {number(abs(tensor.actual - tensor.expected))}, tolerance {number(tensor.tolerance)}, "
         f"error ratio {number(tensor.error_ratio)}",
+        *(
+            [f"  error ratio from the published formula {number(tensor.published)}"]
+            if tensor.published is not None
+            else []
+        ),
         *(f"  note: {inline(note)}" for note in tensor.notes),
     ]
 

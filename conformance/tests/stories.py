@@ -40,6 +40,7 @@ def moving_variance(**changed: Any) -> TensorResult:
         dialect=BESSEL,
         held_to=BESSEL,
         error_ratio=0.25,
+        published=2e6,
         shape=(2,),
         errors=(0.25, -0.125),
         elements=(Element((0,), 1.25, 1.25, 0.5),),

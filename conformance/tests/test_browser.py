@@ -199,7 +199,7 @@ QUERIES = {
     "@softmax": ["softmax/rows", "softmax/large"],
     "@soft": ["softmax/rows", "softmax/large"],
     "@relu !quiet": ["relu/lacking"],
-    "ratio>10": ["softmax/rows", "softmax/large"],
+    "ratio>10": ["batch_normalization/trained", "softmax/rows", "softmax/large"],
     "ratio>=12 ratio<2000": ["softmax/rows"],
     "keras:conforms ratio>10": [],  # of the outcomes of keras
     "verdict:imprecise ratio>1e3": ["softmax/large"],
@@ -303,9 +303,9 @@ def test_chips_add_to_the_query_and_take_out_again(visit: Callable[..., Any]) ->
 def test_the_list_is_sorted_as_one_wishes(visit: Callable[..., Any]) -> None:
     page = visit("#?q=ratio>10")
     page.select_option("#sort", "ratio")
-    assert case_names(page) == ["softmax/large", "softmax/rows"]
+    assert case_names(page) == ["batch_normalization/trained", "softmax/large", "softmax/rows"]
     page.select_option("#sort", "name")
-    assert case_names(page) == ["softmax/large", "softmax/rows"]
+    assert case_names(page) == ["batch_normalization/trained", "softmax/large", "softmax/rows"]
     assert "sort=name" in page.url
     page.select_option("#sort", "disagreement")
     page.fill("#query", "declared:no")
@@ -436,7 +436,7 @@ def test_phases_stand_side_by_side(visit: Callable[..., Any]) -> None:
     page = visit(TRAINED)
     assert texts(page, ".outcomes thead th") == ["Adapter", "train", "as declared", "predict", "as declared"]
     assert rows_of(page, ".outcomes")[0] == [
-        "torch", "◆ dialect variance_correction=1 −0.3", "yes, declared", "✓ conforms −0.3", "yes",
+        "torch", "◆ dialect variance_correction=1 +6.3", "yes, declared", "✓ conforms −0.3", "yes",
     ]  # fmt: skip
 
 
@@ -678,8 +678,8 @@ def test_the_trend_has_a_column_for_each_run_and_draws_gaps_as_gaps(visit: Calla
     trained = rows["batch_normalization/trained"]
     assert trained[4:] == [
         "✓ conforms −0.3",
-        "◆ dialect variance_correction=1 −0.3",
-        "◆ dialect variance_correction=1 −0.3",
+        "◆ dialect variance_correction=1 +6.3",
+        "◆ dialect variance_correction=1 +6.3",
     ]
     assert rows["softmax/rows"][5] == "– not in this run"
     row = page.locator(".trend tbody tr", has_text="softmax/rows")

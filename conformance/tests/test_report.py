@@ -636,6 +636,7 @@ def test_a_failure_says_all_that_one_needs() -> None:
         "  tensor moving_variance, step 3, float32, index [0, 1]: dialect\n"
         "  expected (by variance_correction=1) 1.25, actual 1.25\n"
         "  deviation 0, tolerance 2.5e-07, error ratio 0.25\n"
+        "  error ratio from the published formula 2e+06\n"
         "  declared: moving_*: variance_correction=1\n"
         "  no longer\n"
         "  as declared\n"

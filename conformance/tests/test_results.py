@@ -58,7 +58,9 @@ def dialect(case: str = "batch_normalization/trained", **changed: Any) -> Outcom
         "reason": "the unbiased variance",
         "reference": "https://github.com/pytorch/pytorch/issues/19902",
     }
-    moving = tensor("moving_variance", step=3, verdict="dialect", dialect=knobs, held_to=knobs, error_ratio=0.25)
+    moving = tensor(
+        "moving_variance", step=3, verdict="dialect", dialect=knobs, held_to=knobs, error_ratio=0.25, published=2e6
+    )
     made = outcome(case, phase="train", verdict="dialect", dialect=knobs, declared=(declared,), tensors=(moving,))
     return replace(made, **changed)
 

@@ -591,12 +591,17 @@ def test_errors_are_measured_from_the_formula_that_the_tensor_is_held_to():
     case = next(each for each in cases("batch_normalization") if each.train and each.train.steps > 1)
     knob = {"variance_correction": 1}
     trials = [Trial(each.task, each.reply) for each in planted(case, knob, BOTH)]
+    distances = []
     for declared in (case, undeclared(case)):
         train = outcomes(declared, "torch", trials, {})[0]
+        distances.append([each.distance for each in train.tensors if each.name == "moving_variance"])
         for row in (each for each in train.tensors if each.name == "moving_variance"):
             assert (row.verdict, row.held_to) == ("dialect", knob if declared is case else {})
             assert max(map(abs, row.errors)) == pytest.approx(row.error_ratio, rel=0.01)
             assert (row.error_ratio < 64) == (declared is case)
+            assert (row.published is None) == (declared is not case)
+        assert train.error_ratio == max(distances[-1]) > 1e6
+    assert distances[0] == distances[1]  # from the published formula, whatever is declared
 
 
 DESCENT = """

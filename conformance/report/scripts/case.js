@@ -168,9 +168,10 @@ function tensorSign(run, { verdict, dialect }) {
 function tensorView(run, tensor) {
   const limit = run.limits[tensor.dtype];
   const heldTo = tensor.held_to ? ["measured from ", h("code", null, tensor.held_to), ", which is declared"] : "measured from the published formula";
+  const published = tensor.published !== null && ` From the published formula it is ${number(tensor.published)} of them away.`;
   return h("section", { class: "tensor", "aria-labelledby": "tensor-title" },
     h("h4", { id: "tensor-title" }, `${tensor.name} `, h("small", null, `${tensor.dtype}, shape [${tensor.shape.join(", ")}]${tensor.step ? `, step ${tensor.step}` : ""}`)),
-    h("p", { class: "aside" }, "The signed error of each element in units of the formula’s own rounding error, ", heldTo, "."),
+    h("p", { class: "aside" }, "The signed error of each element in units of the formula’s own rounding error, ", heldTo, ".", published),
     tensor.notes.length > 0 && h("ul", null, tensor.notes.map((note) => h("li", null, note))),
     errorMap(tensor, limit),
     tensor.elements.length ? worst(tensor) : h("p", null, closest(tensor)));

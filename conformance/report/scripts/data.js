@@ -56,7 +56,7 @@ export class Run {
 
   /** The tensor to look at first: that of the gravest verdict, and of the largest error ratio. */
   worst(tensors) {
-    const size = ({ error_ratio }) => (Number.isNaN(Number(error_ratio)) ? Infinity : Number(error_ratio));
+    const size = ({ published, error_ratio }) => (Number.isNaN(published ?? error_ratio) ? Infinity : (published ?? error_ratio));
     const heavier = (one, other) => this.verdictNamed(one.verdict).weight - this.verdictNamed(other.verdict).weight || size(one) - size(other);
     return tensors.reduce((worst, each) => (heavier(each, worst) > 0 ? each : worst));
   }

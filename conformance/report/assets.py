@@ -31,7 +31,7 @@ def style() -> str:
 @cache
 def script() -> str:
     """The scripts as one, each module behind those that it imports."""
-    return "".join(map(module, _ordered()))
+    return "".join(map(module, ordered()))
 
 
 @cache
@@ -39,7 +39,8 @@ def _source(name: str) -> str:
     return (files("conformance.report") / "scripts" / f"{name}.js").read_text("utf-8")
 
 
-def _ordered() -> list[str]:
+def ordered() -> list[str]:
+    """The names of the modules, each behind those that it imports."""
     found: list[str] = []
 
     def visit(name: str) -> None:

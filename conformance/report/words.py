@@ -177,7 +177,7 @@ def versions(adapter: Mapping[str, Any]) -> str:
 
 
 def case_address(case: str, adapter: str, phase: str) -> str:
-    """The address of an outcome on the page, which the page's scripts read, and write alike.
+    """The address of an outcome on the page, which the page's scripts read.
 
     >>> case_address("adam/steps[momentum=0.5]", "torch", "train")
     '#?case=adam/steps%5Bmomentum%3D0.5%5D&adapter=torch&phase=train'

@@ -636,6 +636,21 @@ def test_scripts_and_python_shorten_addresses_alike(visit: Callable[..., Any]) -
     assert all(len(each) <= 50 for each in shown[:4])
 
 
+TEXTS = ["plain", "é 漢 🎉", "\x1b[31m \x00 \x7f \x85", "\u202e right to left \u2066", "tab\tline\n", "\ufeff \uffff"]
+NAMES = ["relu/a", "a b", "it's", "x[axis=-1]", "$(rm)", "`", "torch@venv/bin/python", "a;b", "é", '"']
+
+
+def test_scripts_and_python_write_texts_and_commands_alike(visit: Callable[..., Any]) -> None:
+    modules = "".join(map(assets.module, assets.ordered()[:-1]))
+    texts, commands = visit().evaluate(
+        f"""([texts, names]) => {{ {modules}
+          return [texts.map($elements.printable), names.map((name) => $case.reproduction(name, name, "graph"))]; }}""",
+        [TEXTS, NAMES],
+    )
+    assert texts == [words.printable(each) for each in TEXTS]
+    assert commands == [words.reproduction(outcome(each, each, mode="graph")) for each in NAMES]
+
+
 def test_scripts_read_the_numbers_that_python_has_packed(visit: Callable[..., Any]) -> None:
     values = [None, math.nan, math.inf, -math.inf, 0.0, 5e-324, -1.5e308, 0.3, 123.0, -99.0]
     inside: dict[str, Any] = {"column": Numbers(3, values)}

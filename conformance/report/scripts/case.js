@@ -122,7 +122,7 @@ function declaration(what, reason, address) {
 }
 
 /** The command that writes a script with the same numbers. */
-function reproduction(name, adapter, mode) {
+export function reproduction(name, adapter, mode) {
   const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
   return `conformance repro ${quoted(name)} --adapter ${quoted(adapter)}${mode ? ` --mode ${mode}` : ""}`;
 }
@@ -188,6 +188,7 @@ function worst({ name, dtype, elements }) {
 
 function closest({ index, expected, error_ratio, verdict }) {
   if (!index) return "";
+  if (error_ratio === 0) return "Every element is exactly what the formula gives.";
   const told = `${number(error_ratio)} times the bound: that is at [${index.join(", ")}], where ${number(expected, 5)} is expected`;
   return `No element is farther off than ${told}.${verdict === "conforms" ? " The map is rounded to halves." : ""}`;
 }

@@ -15,7 +15,7 @@ export function svg(tag, attributes, ...children) {
 const CONTROL = /[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 
 /** Text with control characters, lone surrogates and direction marks spelled out, as the rest of the page has it. */
-function printable(text) {
+export function printable(text) {
   const spelled = (sign) => {
     const code = sign.codePointAt(0);
     return code < 256 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`;

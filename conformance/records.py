@@ -229,6 +229,8 @@ def _lies_in(index: Sequence[int], shape: Sequence[int]) -> bool:
 
 
 def _runs_side_by_side(made: Curve) -> None:
+    if not made.expected:
+        raise ValueError("expected: no numbers, expected one for each step")
     if len(made.expected) != len(made.actual):
         raise ValueError(f"actual: {len(made.actual)} numbers, expected {len(made.expected)}, as in 'expected'")
 

@@ -230,7 +230,10 @@ def _declared(entry: Values) -> tuple[str, str, str]:
 
 def _short(value: Any, digits: int) -> Any:
     """A number to some significant digits; None and the texts that stand for NaN and the infinities as they are."""
-    return float("%.*g" % (digits, value)) if type(value) is float and value - value == 0 else value  # noqa: UP031
+    if type(value) is not float or value - value != 0:
+        return value
+    rounded = float("%.*g" % (digits, value))  # noqa: UP031
+    return rounded if rounded - rounded == 0 else value  # the largest floats are not rounded up to infinity
 
 
 # --- the operations -------------------------------------------------------------------------------------------------

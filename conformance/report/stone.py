@@ -16,7 +16,7 @@ import numpy as np
 from conformance.operation import Operation
 from conformance.report.words import dialect_name, listed, literal
 from conformance.results import Run, Values
-from conformance.rosetta import CONVERSIONS, conversion
+from conformance.rosetta import CONVERSIONS, LAYOUT, conversion
 
 
 @dataclass(frozen=True)
@@ -108,14 +108,15 @@ class Stone:
         if mine == theirs:
             return
         if self.known and name in self.known.tensors and self.known.tensors[name].role == "input":
-            here, there = (f"`{each}`" if each else "in the formula’s order" for each in (mine, theirs))
-            yield f"The axes of {name}: {here} here, {there} there."
+            here, there = (_order(each) for each in (mine, theirs))
+            if here != there:
+                yield f"The axes of {name}: {here} here, {there} there."
         elif mine and theirs:
-            yield f"`{mine}` ({name}) is `{theirs}`."
+            yield f"{_called(mine, name)} is `{theirs}`."
         elif mine:
-            yield f"`{mine}` ({name}) has no name there."
+            yield f"{_called(mine, name)} has no name there."
         else:
-            yield f"`{theirs}` ({name}) has no name here."
+            yield f"{_called(theirs or name, name)} has no name here."
 
     def _difference(self, dialect: Dialect, one: Writing, other: Writing) -> Iterator[str]:
         """A dialect that some adapters of one framework compute, where some of the other compute the formula."""
@@ -148,11 +149,12 @@ class Stone:
 def _parameter(name: str, one: Writing, other: Writing) -> Iterator[str]:
     mine, theirs = one.arguments.get(name, Argument()), other.arguments.get(name, Argument())
     if mine.name and theirs.refused:
-        yield f"`{mine.name}` cannot be had there: {theirs.refused}."
+        yield f"{_sentence(mine.name)} cannot be had there: {theirs.refused}."
     elif mine.name and not theirs.name:
-        yield f"`{mine.name}` has no counterpart."
+        yield f"{_sentence(mine.name)} has no counterpart."
     elif mine.name and (mine.name, mine.conversion) != (theirs.name, theirs.conversion):
-        yield f"`{mine.name}` becomes `{theirs.name}`{_by_convention(mine, theirs)}."
+        become = "become" if ", " in mine.name else "becomes"
+        yield f"{_sentence(mine.name)} {become} {_in_words(theirs.name)}{_by_convention(mine, theirs)}."
     default, there = one.defaults.get(name), other.defaults.get(name)
     if default is not None and there is not None and default != there:
         yield f"{_given(name, default, theirs)}: the default for {name} is {default} here, {there} there."
@@ -167,6 +169,35 @@ def _given(name: str, value: str, argument: Argument) -> str:
     return f"`{argument.name}={argument.value(_number(value))}` must be given"
 
 
+def _called(theirs: str, name: str) -> str:
+    return f"`{theirs}`" if theirs == name else f"`{theirs}` ({name})"
+
+
+def _order(written: str | None) -> str:
+    """The axes of an input, from its name and how they are arranged."""
+    order = (written or "").partition(", ")[2].replace("of ours", "of the formula’s")
+    return f"`{order}`" if order else "in the formula’s order"
+
+
+def _in_words(argument: str) -> str:
+    """What a parameter is written by: arguments, the layout of a tensor, another function that is called.
+
+    >>> _in_words("call, weight_decay"), _in_words("layout of x"), _in_words("use_scale in training")
+    ('another call and `weight_decay`', 'the layout of x', '`use_scale` in training')
+    """
+    parts = []
+    for each in argument.split(", "):
+        name, _, phase = each.partition(" in ")
+        said = "another call" if each == "call" else f"the {each}" if each.startswith(LAYOUT) else f"`{name}`"
+        parts.append(f"{said} in {phase}" if phase else said)
+    return " and ".join([*([", ".join(parts[:-1])] if parts[1:] else []), parts[-1]])
+
+
+def _sentence(argument: str) -> str:
+    said = _in_words(argument)
+    return said[:1].upper() + said[1:]
+
+
 _LONG = 80
 """A conversion of so many characters is for a table, not for a sentence."""
 
@@ -178,8 +209,33 @@ def _by_convention(mine: Argument, theirs: Argument) -> str:
         return " = " + theirs.conversion.format(mine.name)
     if not theirs.conversion and mine.conversion in ("1 − {}", "−{}", "1/{}"):  # these undo themselves
         return " = " + mine.conversion.format(mine.name)
-    said = f" ({mine.conversion or 'as it is'} here, {theirs.conversion or 'as it is'} there)"
-    return said if len(said) < _LONG else ", by another convention: see the table"
+    said = _value_by_value(mine.conversion, theirs.conversion)
+    return f" ({said})" if 0 < len(said) < _LONG else ", by another convention: see the table"
+
+
+def _value_by_value(here: str, there: str) -> str:
+    """What becomes of each value, from what it is here and there of ours; nothing, if that is not told one by one.
+
+    >>> _value_by_value("", "none → false, tanh → true"), _value_by_value("none → 0, tanh → 1", "")
+    ('none → false, tanh → true', '0 → none, 1 → tanh')
+    >>> _value_by_value("none → 0, tanh → 1", "tanh → true, none → false")
+    '0 → false, 1 → true'
+    """
+    if not here and "→" in there:
+        return there
+    mine, theirs = _values(here), _values(there)
+    if mine and not there:
+        theirs = {ours: ours for ours in mine}
+    if len({*mine.values()}) < len(mine) or mine.keys() != theirs.keys():
+        return ""
+    return ", ".join(f"{value} → {theirs[ours]}" for ours, value in mine.items() if value != theirs[ours])
+
+
+def _values(conversion: str) -> dict[str, str]:
+    """The values that a conversion lists, of one word each, and what it makes of them."""
+    pairs = [each.split(" → ") for each in conversion.split(", ")]
+    plain = all(len(pair) == 2 and not any(" " in each for each in pair) for pair in pairs)
+    return dict(pairs) if plain else {}
 
 
 def _number(text: str) -> Any:

@@ -21,7 +21,7 @@ import pytest
 
 from conformance.report import assets, html, packing, pieces, words
 from conformance.report.packing import Integers, Numbers
-from conformance.results import Element, Run
+from conformance.results import Curve, Element, Run
 from conformance.tests.stories import CUBE, CUBE_ERRORS, SCRIPT, history, story
 from conformance.tests.test_report import HOSTILE, hostile
 from conformance.tests.test_results import failing, outcome, run, tensor
@@ -524,6 +524,16 @@ def test_a_large_map_is_dense_and_still_tells_its_numbers(visit: Callable[..., A
     page = visit("#?case=softmax/wide", file(run(outcome("softmax/wide", tensors=(wide,)))))
     assert page.locator(".map.dense td").count() == 101  # and the corner of the heads
     assert page.locator(".map td").last.get_attribute("title") == "[1, 49]: +99"
+
+
+def test_curves_may_be_long_and_of_any_size(visit: Callable[..., Any], file: Callable[..., str]) -> None:
+    largest = 1.7976931348623157e308
+    curves = (
+        Curve("loss", (), (largest, -largest), (0.0, math.nan)),
+        Curve("w", (0,), (0.5,) * 200_000, (1.5,) * 200_000),
+    )
+    page = visit("#?case=sgd/long", file(run(outcome("sgd/long", phase="train", curves=curves))))
+    assert page.locator(".curve svg").count() == 2  # and nobody has complained
 
 
 def test_curves_show_the_framework_beside_the_formula(visit: Callable[..., Any]) -> None:

@@ -279,6 +279,12 @@ def test_the_data_hold_the_worst_element_in_all_digits_and_the_others_by_their_d
     assert kept["elements"]["bound"] == [1e-17, 0.5]
 
 
+def test_the_largest_floats_are_not_rounded_to_infinity() -> None:
+    largest = 1.7976931348623157e308
+    made = run(outcome("relu/a", tensors=(tensor(dtype="float64", expected=largest, actual=largest, max_abs=largest),)))
+    assert page(made).blocks["data-relu"]["tensors"]["expected"] == [largest]
+
+
 def test_scripts_and_declarations_are_kept_once() -> None:
     script = "import numpy as np\n\n\nprint(1)\n"
     made = run(

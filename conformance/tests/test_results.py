@@ -375,6 +375,7 @@ _UNREADABLE = [
     (_in_the_tensor(shape=[2], index=[2]), "2: tensors: index: [2], expected one in the shape [2]"),
     (_in_the_tensor(shape=[1], elements=[_ELEMENT]), "2: tensors: elements: index: [1], expected one in the shape [1]"),
     ("\n".join(_lines(curves=[_CURVE])), "2: curves: actual: 0 numbers, expected 1"),
+    ("\n".join(_lines(curves=[_CURVE | {"expected": []}])), "2: curves: expected: no numbers"),
     ("\n".join(_lines(rivals=[1])), "2: rivals: 1, expected an object"),
     ("\n".join(_lines(rivals=[{"dialect": "a"}])), '2: rivals: dialect: "a", expected an object'),
     ("\n".join(_lines(rivals=[{"error_ratio": "much"}])), '2: rivals: error_ratio: "much", expected a number'),

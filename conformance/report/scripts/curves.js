@@ -22,10 +22,11 @@ function picture(curve) {
 
 function plot(lines, label) {
   const values = lines.flatMap(([, line]) => line.map(Number)).filter(Number.isFinite);
-  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const [low, high] = [Math.min, Math.max].map((extreme) => values.reduce((one, other) => extreme(one, other), values[0]));
+  const share = (value) => (high > low ? (value / 2 - low / 2) / (high / 2 - low / 2) : 0.5); // halves do not overflow
   const steps = lines[0][1].length;
   const x = (step) => MARGIN.left + (step / Math.max(steps - 1, 1)) * (WIDTH - MARGIN.left - MARGIN.right);
-  const y = (value) => HEIGHT - MARGIN.bottom - (high > low ? (value - low) / (high - low) : 0.5) * (HEIGHT - MARGIN.top - MARGIN.bottom);
+  const y = (value) => HEIGHT - MARGIN.bottom - share(value) * (HEIGHT - MARGIN.top - MARGIN.bottom);
   return svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label },
     svg("line", { class: "axis", x1: MARGIN.left, x2: WIDTH - MARGIN.right, y1: HEIGHT - MARGIN.bottom, y2: HEIGHT - MARGIN.bottom }),
     svg("text", { x: MARGIN.left, y: HEIGHT - 4 }, "step 1"),

@@ -124,8 +124,8 @@ function complete(element, tensor, rank) {
   element.expected = Number(rank ? element.expected : tensor.expected);
   element.digits = digitsOf(element, tensor);
   element.actual = rank ? Number(element.actual ?? sum(element)) : Number(tensor.actual);
-  const ratio = element.difference / element.bound; // known to two digits, and that of the map if it is not small
-  element.ratio = Math.abs(ratio) <= 2 || !tensor.errors.length ? ratio : tensor.errors[element.place];
+  const ratio = element.difference / element.bound; // from two digits of the bound; the map's, if it is not small
+  element.ratio = Math.abs(ratio) <= 2 || !tensor.errors.length ? Number(ratio.toPrecision(1)) : tensor.errors[element.place];
 }
 
 /** How many digits of a value it takes to show a difference from it, which is as many as are kept. */

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import doctest
+import importlib
 import os
 import re
 import shlex
@@ -105,6 +106,18 @@ def test_the_python_of_the_readme_says_what_it_shows():
     (block,) = blocks(README, "python")
     test = doctest.DocTestParser().get_doctest(block, {}, "README.md", None, 0)
     assert doctest.DocTestRunner().run(test).failed == 0
+
+
+SHOWING = [
+    path for path in (ROOT / "conformance").rglob("*.py") if ">>> " in path.read_text() and path.parent.name != "tests"
+]
+
+
+@pytest.mark.parametrize("path", SHOWING, ids=lambda path: path.stem)
+def test_docstrings_say_what_they_show(path):
+    module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    found = doctest.testmod(module)
+    assert found.attempted > found.failed == 0
 
 
 @pytest.fixture

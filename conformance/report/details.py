@@ -180,8 +180,10 @@ def _element(element: Values, shape: Sequence[int], most: int) -> Element:
     expected, actual = float(element["expected"]), float(element["actual"])
     place, difference = _place(element["index"], shape), actual - expected
     if difference - difference == 0:
-        digits = min(most, _digits(expected, difference))
-        return Element(place, _short(expected, digits), difference, element["bound"])
+        digits = min(most, _digits(expected, _short(difference, 3)))
+        follows = 1e-80 < abs(actual) < 1e6  # from what is kept of the other two, to the digits shown
+        told = None if follows else _short(actual, digits)
+        return Element(place, _short(expected, digits), difference, element["bound"], told)
     return Element(place, to_json(_short(expected, 6)), difference, element["bound"], to_json(actual))
 
 

@@ -92,7 +92,7 @@ def brief(address: str) -> str:
     thread = _THREAD.fullmatch(address)
     if thread:
         return f"{thread[1]}#{thread[2]}"
-    text = address.partition("://")[2].removeprefix("www.")
+    text = address.partition("://")[2].removeprefix("www.").rstrip("/") or address
     *leading, last = text.split("/")
     if len(text) <= _LONGEST or len(leading) < 2:
         return text

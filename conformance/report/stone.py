@@ -33,6 +33,9 @@ class Argument:
 
     def value(self, ours: Any) -> str:
         """What the argument is where our parameter is this."""
+        listed = _values(self.conversion)
+        if listed:
+            return listed.get(literal(ours), literal(ours))
         convert = CONVERSIONS.get(self.conversion)
         return literal(convert(ours) if convert and isinstance(ours, float) else ours)
 
@@ -164,7 +167,7 @@ def _given(name: str, value: str, argument: Argument) -> str:
     """What must be written for a parameter to have a value."""
     if not argument.name:
         return f"{name} of {value} cannot be had"
-    if not argument.name.isidentifier():  # several arguments, or another call
+    if " or " in value or argument.name == "call" or not argument.name.isidentifier():  # several, or another function
         return f"{name} of {value} must be given"
     return f"`{argument.name}={argument.value(_number(value))}` must be given"
 

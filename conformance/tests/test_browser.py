@@ -526,6 +526,15 @@ def test_a_large_map_is_dense_and_still_tells_its_numbers(visit: Callable[..., A
     assert page.locator(".map td").last.get_attribute("title") == "[1, 49]: +99"
 
 
+def test_two_steps_at_once_within_an_operation(visit: Callable[..., Any]) -> None:
+    page = visit()
+    page.evaluate("['#?case=softmax/large', '#?case=softmax/rows'].forEach((hash) => (location.hash = hash))")
+    expect(page.locator("#case h2")).to_have_text("rows")
+    expect(page.locator("#case .outcome h3")).to_be_visible()
+    page.evaluate("location.hash = '#?case=softmax/large'")
+    expect(page.locator("#case .outcome h3")).to_be_visible()
+
+
 def test_curves_may_be_long_and_of_any_size(visit: Callable[..., Any], file: Callable[..., str]) -> None:
     largest = 1.7976931348623157e308
     curves = (
@@ -633,6 +642,8 @@ ADDRESSES = [
     f"https://example.org/{'long' * 20}",
     f"https://example.org/a/b/{'long' * 20}?q=1",
     "http://a.example/",
+    "https://keras.io/api/layers/preprocessing_layers/numerical/normalization/",
+    "https://",
 ]
 
 

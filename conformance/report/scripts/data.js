@@ -97,7 +97,7 @@ export class Details {
       tensor.index = tensor.place === null ? null : unravelled(tensor.place, tensor.shape);
       tensor.elements.forEach((each, rank) => complete(each, tensor, rank));
     }
-    this.cases = new Map(this.cases);
+    this.cases = new Map(this.cases.map(([name, about]) => [name, { ...about }]));
     for (const about of this.cases.values()) {
       about.outcomes = next(outcomes, "outcome", about.outcomes);
       for (const each of about.outcomes) each.tensors = next(tensors, "tensor", each.tensors);
@@ -125,7 +125,7 @@ function complete(element, tensor, rank) {
   element.digits = digitsOf(element, tensor);
   element.actual = rank ? Number(element.actual ?? sum(element)) : Number(tensor.actual);
   const ratio = element.difference / element.bound; // from two digits of the bound; the map's, if it is not small
-  element.ratio = Math.abs(ratio) <= 2 || !tensor.errors.length ? Number(ratio.toPrecision(1)) : tensor.errors[element.place];
+  element.ratio = Math.abs(ratio) < 1 || !tensor.errors.length ? Number(ratio.toPrecision(1)) : tensor.errors[element.place];
 }
 
 /** How many digits of a value it takes to show a difference from it, which is as many as are kept. */

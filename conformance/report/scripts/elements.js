@@ -47,7 +47,7 @@ const LONGEST = 50;
 export function brief(address) {
   const thread = /^https:\/\/github\.com\/([^/]+\/[^/]+)\/(?:issues|pull|discussions)\/(\d+)[^/]*$/.exec(address);
   if (thread) return `${thread[1]}#${thread[2]}`;
-  const text = address.replace(/^https?:\/\/(www\.)?/, "");
+  const text = address.replace(/^https?:\/\/(www\.)?/, "").replace(/\/+$/, "") || address;
   const leading = text.split("/");
   const last = leading.pop();
   if (text.length <= LONGEST || leading.length < 2) return text;

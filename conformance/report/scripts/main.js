@@ -103,8 +103,10 @@ const VIEWS = {
 
 const known = new Map();
 
-async function detailsOf({ name, block: id }) {
-  if (!known.has(name)) known.set(name, new Details(await block(id), await block("page-texts"), name));
+/** The details of an operation, made once, however often somebody asks before they are there. */
+function detailsOf({ name, block: id }) {
+  const make = async () => new Details(await block(id), await block("page-texts"), name);
+  if (!known.has(name)) known.set(name, make());
   return known.get(name);
 }
 

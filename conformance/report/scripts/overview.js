@@ -39,7 +39,7 @@ export class Matrix {
   show(indices) {
     const leading = this.#leading(indices);
     const later = [];
-    const most = Math.ceil(innerHeight / HEIGHT);
+    const most = Math.max(5, Math.ceil(innerHeight / HEIGHT));
     let room = most;
     this.rows.forEach((entry, place) => {
       if (!leading[place].length) entry.row.hidden = true;

@@ -154,7 +154,7 @@ def _parameter(name: str, one: Writing, other: Writing) -> Iterator[str]:
     if mine.name and theirs.refused:
         yield f"{_sentence(mine.name)} cannot be had there: {theirs.refused}."
     elif mine.name and not theirs.name:
-        yield f"{_sentence(mine.name)} has no counterpart."
+        yield f"{_sentence(mine.name)} has no argument of its own there, as far as was measured."
     elif mine.name and (mine.name, mine.conversion) != (theirs.name, theirs.conversion):
         become = "become" if ", " in mine.name else "becomes"
         yield f"{_sentence(mine.name)} {become} {_in_words(theirs.name)}{_by_convention(mine, theirs)}."
@@ -224,9 +224,9 @@ def _value_by_value(here: str, there: str) -> str:
     >>> _value_by_value("none → 0, tanh → 1", "tanh → true, none → false")
     '0 → false, 1 → true'
     """
-    if not here and "→" in there:
-        return there
     mine, theirs = _values(here), _values(there)
+    if not here and "→" in there:
+        return ", ".join(f"{ours} → {value}" for ours, value in theirs.items() if ours != value) or there
     if mine and not there:
         theirs = {ours: ours for ours in mine}
     if len({*mine.values()}) < len(mine) or mine.keys() != theirs.keys():

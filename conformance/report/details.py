@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from math import ceil, log10, prod
+from math import ceil, floor, inf, log10, prod
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from conformance.report import words
@@ -180,11 +180,25 @@ def _element(element: Values, shape: Sequence[int], most: int) -> Element:
     expected, actual = float(element["expected"]), float(element["actual"])
     place, difference = _place(element["index"], shape), actual - expected
     if difference - difference == 0:
-        digits = min(most, _digits(expected, _short(difference, 3)))
-        follows = 1e-80 < abs(actual) < 1e6  # from what is kept of the other two, to the digits shown
-        told = None if follows else _short(actual, digits)
+        short = _short(difference, 3)
+        digits = min(most, _digits(expected, short))
+        told = None if _follows(actual, _short(expected, digits), short, digits) else _short(actual, digits)
         return Element(place, _short(expected, digits), difference, element["bound"], told)
     return Element(place, to_json(_short(expected, 6)), difference, element["bound"], to_json(actual))
+
+
+def _follows(actual: float, expected: float, difference: float, digits: int) -> bool:
+    """Whether the scripts find the actual value from what is kept of the other two, to the last decimal they show."""
+    known = min(_decimals(expected, digits), _decimals(difference, 3))
+    found = expected + difference
+    if known > 100:  # more than they round to
+        return found == actual
+    decimals = max(0, int(known))
+    return abs(round(found, decimals) - actual) <= 0.75 / 10.0**decimals
+
+
+def _decimals(value: float, digits: int) -> float:
+    return digits - 1 - floor(log10(abs(value))) if value else inf
 
 
 _FORMATS = {"float32": ("f", "i"), "float64": ("d", "q")}

@@ -279,6 +279,29 @@ def test_the_data_hold_the_worst_element_in_all_digits_and_the_others_by_their_d
     assert kept["elements"]["bound"] == [1e-17, 0.5]
 
 
+@pytest.mark.parametrize(
+    ("expected", "actual", "told"),
+    [
+        (0.123456, 0.123466, None),
+        (1.23456e-134, 0.0, 0.0),  # the rest of a difference of three digits is no zero
+        (123456.4, 98765432.0, 98765400.0),  # nor are six digits of a sum known
+        (2.5, 2.5, None),
+    ],
+)
+def test_an_actual_value_is_kept_if_it_does_not_follow(expected: float, actual: float, told: float | None) -> None:
+    best = Element((0,), 1.0, 2.0, 1e-7)
+    wrong = tensor(
+        verdict="deviates",
+        dialect=None,
+        shape=(2,),
+        index=(0,),
+        errors=(9.0, 8.0),
+        elements=(best, Element((1,), expected, actual, 1e-7)),
+    )
+    kept = page(run(failing(tensors=(wrong,)))).blocks["data-softmax"]["elements"]
+    assert kept["actual"][1] == told
+
+
 def test_the_largest_floats_are_not_rounded_to_infinity() -> None:
     largest = 1.7976931348623157e308
     made = run(outcome("relu/a", tensors=(tensor(dtype="float64", expected=largest, actual=largest, max_abs=largest),)))
